@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from localcore import config_tree
-from localcore.config_tree import AddBranch, Branch, Change, Dump, JsonValue, Leaf, Remove, SetLeaf
+from localcore.config_tree import AddBranch, Branch, Change, Dump, JsonValue, Remove, SetLeaf
 from localcore.errors import DeploymentError, StaleUpdateError
 from localcore.transaction_log import TransactionLog
 
