@@ -4,7 +4,7 @@ Law: defaults live in the recipe and nowhere else, so every key is required here
 accepted. The nuclei disagree on types (numbers come back as floats on Java, as strings on lite), so
 "5", 5 and 5.0 are the same integer here, and "true" and True the same boolean.
 
->>> class Example(Configuration):
+>>> class Example(Configuration, frozen=True, kw_only=True):
 ...     window_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)]
 ...     batch_rows: int
 >>> convert(Example, {"windowSeconds": "10", "batchRows": 5.0})
