@@ -295,29 +295,34 @@ class ExportLog:
         """Close the file; may be called again."""
         self._db.close()
 
-    def fix(self, kind: str, *, at_least_bytes: int, most_bytes: int | None = None) -> list[Range]:
+    def fix(self, kind: str, *, most_rows: int | None = None) -> list[Range]:
         """Fix ranges over the rows of a kind that are in none, a range a day.
 
-        Nothing is fixed while they hold less than `at_least_bytes`. With `most_bytes` a range ends
-        before the row that would take it above, and there may be many.
+        Args:
+            kind: Whose rows.
+            most_rows: A range ends after so many of them, and there may be many ranges.
+
+        Returns:
+            All ranges of the kind that are not confirmed, as `ranges`.
         """
         with _as_journal_error(self._path), _transaction(self._db):
             rows = self._db.execute(
-                "SELECT id, day, count, size FROM rows WHERE kind = ? AND id > ? ORDER BY id",
+                "SELECT id, day, count FROM rows WHERE kind = ? AND id > ? ORDER BY id",
                 (kind, self.mark(f"fixed {kind}")),
             ).fetchall()
-            if not rows or sum(size for *_, size in rows) < at_least_bytes:
-                return []
-            for part in _parts(rows, most_bytes):
+            step = most_rows or max(1, len(rows))
+            for start in range(0, len(rows), step):
+                part = rows[start : start + step]
                 by_day: dict[str, int] = {}
-                for _, day, count, _ in part:
+                for _, day, count in part:
                     by_day[day] = by_day.get(day, 0) + count
                 for day, count in sorted(by_day.items()):
                     self._db.execute(
                         "INSERT INTO ranges (kind, day, first, last, count) VALUES (?, ?, ?, ?, ?)",
                         (kind, day, part[0][0], part[-1][0], count),
                     )
-            self.set_mark(f"fixed {kind}", rows[-1][0])
+            if rows:
+                self.set_mark(f"fixed {kind}", rows[-1][0])
         return self.ranges(kind)
 
     def ranges(self, kind: str) -> list[Range]:
@@ -385,18 +390,6 @@ class ExportLog:
         """Keep a number under a name."""
         with _as_journal_error(self._path):
             self._db.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))
-
-
-def _parts(
-    rows: Sequence[tuple[int, str, int, int]], most_bytes: int | None
-) -> Iterator[Sequence[tuple[int, str, int, int]]]:
-    start, size_bytes = 0, 0
-    for at, (*_, size) in enumerate(rows):
-        if most_bytes is not None and at > start and size_bytes + size > most_bytes:
-            yield rows[start:at]
-            start, size_bytes = at, 0
-        size_bytes += size
-    yield rows[start:]
 
 
 def _connection(path: Path) -> sqlite3.Connection:

@@ -1,10 +1,12 @@
 """The journal over real files: commits, crashes, quota, ranges, damage."""
 
+import random
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from hubkit.journal import ExportLog, Journal, JournalError, Row
 from hubkit.tail import Tail
 
@@ -60,7 +62,7 @@ def test_a_range_keeps_its_name_and_its_rows_until_it_is_confirmed(tmp_path: Pat
     journal = open_journal(tmp_path)
     journal.commit([row("a"), row("b", day="2026-01-02"), row("c")], b"")
     log = ExportLog(journal.path)
-    first, second = log.fix("readings", at_least_bytes=1)
+    first, second = log.fix("readings")
     assert [(r.day, r.first, r.last, r.count) for r in (first, second)] == [
         ("2026-01-01", 1, 3, 2),
         ("2026-01-02", 1, 3, 1),
@@ -75,7 +77,7 @@ def test_a_range_keeps_its_name_and_its_rows_until_it_is_confirmed(tmp_path: Pat
     assert log.confirm([first]) > 0
     assert [r.id for r in log.ranges("readings")] == [second.id]
     assert [(a.delivered, a.evicted) for a in journal.accounts()] == [(2, 0)]
-    later = log.fix("readings", at_least_bytes=1)[-1]
+    later = log.fix("readings")[-1]
     assert (later.first, later.last, later.count) == (4, 4, 1)
     log.confirm([second, later])
     assert journal.size_bytes == 0
@@ -83,16 +85,18 @@ def test_a_range_keeps_its_name_and_its_rows_until_it_is_confirmed(tmp_path: Pat
     journal.close()
 
 
-def test_nothing_is_fixed_below_the_asked_size_and_ranges_end_at_the_most(tmp_path: Path) -> None:
+def test_a_range_ends_after_the_most_rows_and_all_rows_are_in_one(tmp_path: Path) -> None:
     journal = open_journal(tmp_path)
     journal.commit([row(f"{n:05d}" * 20, kind="windows") for n in range(10)], b"")
     log = ExportLog(journal.path)
-    assert log.fix("windows", at_least_bytes=1 << 20) == []
     assert log.waiting_bytes("windows") == journal.size_bytes
-    ranges = log.fix("windows", at_least_bytes=0, most_bytes=journal.size_bytes // 3)
-    assert [r.first for r in ranges[1:]] == [r.last + 1 for r in ranges[:-1]]
-    assert sum(r.count for r in ranges) == 10
-    assert len(ranges) >= 3
+    ranges = log.fix("windows", most_rows=3)
+    assert [(r.first, r.last, r.count) for r in ranges] == [
+        (1, 3, 3),
+        (4, 6, 3),
+        (7, 9, 3),
+        (10, 10, 1),
+    ]
     assert log.waiting_bytes("windows") == 0
     log.close()
     journal.close()
@@ -105,9 +109,9 @@ def test_the_quota_takes_the_lowest_priority_and_then_the_oldest(tmp_path: Path)
     journal.commit([row("x" * 10 + str(n)) for n in range(7)], b"")
     assert journal.size_bytes <= 80 < size * 4
     log = ExportLog(journal.path)
-    kept = [p for r in log.fix("alerts", at_least_bytes=0) for p in log.payloads(r)]
+    kept = [p for r in log.fix("alerts") for p in log.payloads(r)]
     assert kept == [b"alert"]
-    readings = [p for r in log.fix("readings", at_least_bytes=0) for p in log.payloads(r)]
+    readings = [p for r in log.fix("readings") for p in log.payloads(r)]
     assert b"old" not in readings
     assert readings[-1] == b"x" * 10 + b"6"
     (account,) = [a for a in journal.accounts() if a.kind == "readings"]
@@ -132,8 +136,6 @@ def test_a_damaged_file_is_set_aside_and_its_readable_rows_are_salvaged(tmp_path
 
 
 def test_rows_before_and_after_a_damaged_page_are_salvaged(tmp_path: Path) -> None:
-    import random
-
     journal = open_journal(tmp_path)
     payloads = [random.Random(n).randbytes(3000).hex() for n in range(60)]
     journal.commit([row(text) for text in payloads], b"state")

@@ -1,0 +1,392 @@
+"""What the Aggregator knows of every device: no I/O and no clock.
+
+Law: the state is a function of the batches and statuses it was given, in their order. So state +
+the tail's batches, accepted again after a crash, is the state before it; and for every device and
+boot, at any moment, produced = delivered + queued + dropped.
+
+A batch is accepted as it comes. Its windows wait for the order of sequence numbers: while a gap is
+open the batches behind it are held back, for `lateness_s` at most; then the gap is skipped, and
+what fills it later becomes window parts of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from aggregator.deadband import Deadband, Kept
+from aggregator.lines import READINGS, reading_rows, window_rows
+from aggregator.sequences import Sequences
+from aggregator.windows import OpenWindow, Windows
+from hubkit.journal import Account, Row
+from hubkit.payloads import (
+    LedgerBoot,
+    LedgerDevice,
+    ProducerDevice,
+    ReadingBatch,
+    ReplayRequest,
+    Window,
+)
+
+GAP_SECONDS = 0.5
+"""A status may overtake the batches it speaks of: a gap is asked for when it is that old."""
+GAP_SECONDS_MOST = 10.0
+RANGES_PER_REQUEST = 100
+"""Keeps a request below 4,500 bytes with 16 digit sequence numbers."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the core is told; see `AggregatorConfiguration`."""
+
+    thing: str
+    window_s: float
+    lateness_s: float
+    bands: dict[str, float] = field(default_factory=dict)
+    deadband_s: float = 300.0
+
+
+class BootState(msgspec.Struct):
+    """One life of a device, as saved."""
+
+    upto: int = 0
+    beyond: list[tuple[int, int]] = []
+    produced: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    dropped: dict[str, int] = {}
+    windowed: int = 0
+    held: list[ReadingBatch] = []
+    open_window: OpenWindow | None = None
+
+
+class DeviceState(msgspec.Struct):
+    """One device, as saved; `settled` sums up the boots in which nothing is open any more."""
+
+    boots: dict[str, BootState] = {}
+    period_s: float | None = None
+    kept: Kept | None = None
+    windows: int = 0
+    settled: LedgerBoot = msgspec.field(
+        default_factory=lambda: LedgerBoot(
+            produced=0, accepted=0, accepted_upto=0, delivered=0, queued=0
+        )
+    )
+
+
+class State(msgspec.Struct):
+    """All of it, as saved in the journal."""
+
+    devices: dict[str, DeviceState] = {}
+
+
+EMPTY_STATE = msgspec.msgpack.encode(State())
+
+
+class _Boot:
+    """The working form of a `BootState`."""
+
+    def __init__(self, device_id: str, boot: str, window_s: float, state: BootState) -> None:
+        self.id = boot
+        self.sequences = Sequences(state.upto, state.beyond)
+        self.produced = state.produced
+        self.accepted = state.accepted
+        self.duplicates = state.duplicates
+        self.dropped = dict(state.dropped)
+        self.windowed = state.windowed
+        self.held = {batch.seq: batch for batch in state.held}
+        self.windows = Windows(device_id, boot, window_s, state.open_window)
+        # Ages on the monotonic clock are of this process: they begin anew with it.
+        self.held_since_s: float | None = None
+        self.last_arrival_s: float | None = None
+        self.oldest_seq = 0
+        self.ask_at_s: float | None = None
+        self.asked = 0
+
+    def state(self) -> BootState:
+        return BootState(
+            upto=self.sequences.upto,
+            beyond=self.sequences.beyond,
+            produced=self.produced,
+            accepted=self.accepted,
+            duplicates=self.duplicates,
+            dropped=self.dropped,
+            windowed=self.windowed,
+            held=list(self.held.values()),
+            open_window=self.windows.open_window,
+        )
+
+    def drop(self, reason: str, count: int) -> None:
+        if count:
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def lose(self, reason: str, first: int, end: int) -> None:
+        """Settle what nobody has any more."""
+        lost = self.sequences.fill(first, end) if first < end else []
+        self.drop(reason, sum(e - f for f, e in lost))
+
+
+class _Device:
+    """The working form of a `DeviceState`."""
+
+    def __init__(self, device_id: str, settings: Settings, state: DeviceState) -> None:
+        self.id = device_id
+        self.period_s = state.period_s
+        self.windows = state.windows
+        self.settled = state.settled
+        self.deadband = Deadband(settings.bands, settings.deadband_s, state.kept)
+        self._window_s = settings.window_s
+        self.boots: dict[str, _Boot] = {}
+        for boot, boot_state in state.boots.items():
+            self.boots[boot] = self._new_boot(boot, boot_state)
+
+    def boot(self, boot: str) -> _Boot:
+        known = self.boots.get(boot)
+        if known is None:
+            known = self.boots[boot] = self._new_boot(boot, BootState())
+        return known
+
+    def _new_boot(self, boot: str, state: BootState) -> _Boot:
+        made = _Boot(self.id, boot, self._window_s, state)
+        made.windows.period_s = self.period_s
+        return made
+
+    def state(self) -> DeviceState:
+        return DeviceState(
+            boots={boot.id: boot.state() for boot in self.boots.values()},
+            period_s=self.period_s,
+            kept=self.deadband.kept,
+            windows=self.windows,
+            settled=self.settled,
+        )
+
+
+class Core:
+    """Accounts for readings and summarises them.
+
+    Args:
+        settings: What it is told.
+        state: What `commit` gave last; `EMPTY_STATE` at first.
+    """
+
+    def __init__(self, settings: Settings, state: bytes = EMPTY_STATE) -> None:
+        self._settings = settings
+        saved = msgspec.msgpack.decode(state, type=State)
+        self._devices = {
+            device_id: _Device(device_id, settings, device)
+            for device_id, device in saved.devices.items()
+        }
+        self._uncommitted: list[tuple[ReadingBatch, list[int] | None]] = []
+        self._closed: list[Window] = []
+        self._unpublished: list[Window] = []
+
+    def is_new(self, batch: ReadingBatch) -> bool:
+        """Whether any of its readings is not settled yet."""
+        boot = self._device(batch.device_id).boot(batch.boot)
+        return bool(boot.sequences.missing_within(batch.seq, batch.next_seq))
+
+    def accept(self, batch: ReadingBatch, now_s: float) -> None:
+        """Take the batch's new readings; its others are counted as duplicates.
+
+        Args:
+            batch: As decoded.
+            now_s: Monotonic time.
+        """
+        device = self._device(batch.device_id)
+        boot = device.boot(batch.boot)
+        new = boot.sequences.fill(batch.seq, batch.next_seq)
+        boot.produced = max(boot.produced, batch.next_seq)
+        boot.last_arrival_s = now_s
+        fresh = 0
+        for first, end in new:
+            fresh += end - first
+            piece = batch if end - first == len(batch) else _slice(batch, first, end)
+            kept = device.deadband.keep(piece)
+            if kept is not None:
+                boot.drop("deadband", len(piece) - len(kept))
+            self._uncommitted.append((piece, kept))
+            self._window(device, boot, piece, now_s)
+        boot.accepted += fresh
+        boot.duplicates += len(batch) - fresh
+
+    def learn_status(self, device_id: str, status: ProducerDevice, now_s: float) -> None:
+        """Take what a producer says it has published."""
+        device = self._device(device_id)
+        boot = device.boot(status.boot)
+        boot.produced = max(boot.produced, status.next_seq)
+        boot.oldest_seq = status.oldest_seq
+        boot.lose("ring_overrun", 0, min(status.oldest_seq, boot.produced))
+        for lost_boot, first, end in status.lost:
+            if lost_boot in device.boots and end <= device.boots[lost_boot].produced:
+                device.boots[lost_boot].lose("ring_overrun", first, end)
+        for older in device.boots.values():
+            # A new boot means that the ring of the one before is gone.
+            if older.id < status.boot:
+                older.lose("power_cut", 0, older.produced)
+        if status.period_s and device.period_s != status.period_s:
+            device.period_s = status.period_s
+            for each in device.boots.values():
+                each.windows.period_s = status.period_s
+        if status.state in {"ended", "stopped"} and boot.sequences.upto >= boot.produced:
+            self._release(device, boot, now_s, skip=True)
+            self._close(device, boot.windows.close())
+
+    def tick(self, now_s: float) -> None:
+        """Skip gaps that were open too long, and close windows of devices that went silent."""
+        idle_s = self._settings.window_s + self._settings.lateness_s
+        for device in self._devices.values():
+            for boot in device.boots.values():
+                if boot.held:
+                    if boot.held_since_s is None:
+                        boot.held_since_s = now_s
+                    if now_s - boot.held_since_s >= self._settings.lateness_s:
+                        self._release(device, boot, now_s, skip=True)
+                if boot.last_arrival_s is None:
+                    boot.last_arrival_s = now_s
+                if boot.windows.open_window and now_s - boot.last_arrival_s >= idle_s:
+                    self._close(device, boot.windows.close())
+
+    def requests(self, now_s: float) -> list[ReplayRequest]:
+        """What to ask the producers for again, now."""
+        asked = []
+        for device in self._devices.values():
+            if not device.boots:
+                continue
+            boot = device.boots[max(device.boots)]
+            if boot.sequences.upto >= boot.produced:
+                boot.ask_at_s, boot.asked = None, 0
+                continue
+            if boot.ask_at_s is None:
+                boot.ask_at_s = now_s + GAP_SECONDS
+            elif now_s >= boot.ask_at_s:
+                gaps = boot.sequences.missing(boot.produced)[:RANGES_PER_REQUEST]
+                asked.append(ReplayRequest(device_id=device.id, boot=boot.id, ranges=gaps))
+                boot.asked += 1
+                pause_s = GAP_SECONDS * 2.0 ** min(boot.asked, 10)
+                boot.ask_at_s = now_s + min(pause_s, GAP_SECONDS_MOST)
+        return asked
+
+    def closed_windows(self) -> list[Window]:
+        """The windows that closed since the last call, to publish."""
+        windows, self._unpublished = self._unpublished, []
+        return windows
+
+    def rows(self) -> list[Row]:
+        """What the next commit adds to the journal."""
+        thing = self._settings.thing
+        return [*reading_rows(thing, self._uncommitted), *window_rows(thing, self._closed)]
+
+    def state(self) -> bytes:
+        """The state to save with the rows."""
+        return msgspec.msgpack.encode(
+            State({device.id: device.state() for device in self._devices.values()})
+        )
+
+    def committed(self) -> None:
+        """The rows are in the journal."""
+        self._uncommitted.clear()
+        self._closed.clear()
+
+    def ledger(self, accounts: Iterable[Account]) -> tuple[dict[str, LedgerDevice], LedgerBoot]:
+        """Where every reading is, by device and in all; boots that are settled are folded away."""
+        left = {(a.device, a.boot): a for a in accounts if a.kind == READINGS}
+        devices = {}
+        for device in self._devices.values():
+            boots = {}
+            for boot in list(device.boots.values()):
+                account = left.get((device.id, boot.id))
+                entry = _entry(boot, account)
+                if entry.queued == 0 and boot.id != max(device.boots):
+                    self._close(device, boot.windows.close())
+                    device.settled = _sum([device.settled, entry])
+                    del device.boots[boot.id]
+                else:
+                    boots[boot.id] = entry
+            total = _sum([device.settled, *boots.values()])
+            devices[device.id] = LedgerDevice(boots=boots, total=total, windows=device.windows)
+        return devices, _sum([device.total for device in devices.values()])
+
+    def _device(self, device_id: str) -> _Device:
+        device = self._devices.get(device_id)
+        if device is None:
+            device = self._devices[device_id] = _Device(device_id, self._settings, DeviceState())
+        return device
+
+    def _window(self, device: _Device, boot: _Boot, piece: ReadingBatch, now_s: float) -> None:
+        if piece.seq == boot.windowed:
+            boot.windowed = piece.next_seq
+            self._close(device, boot.windows.learn(piece))
+            if boot.held:
+                self._release(device, boot, now_s, skip=False)
+        elif piece.seq > boot.windowed:
+            boot.held[piece.seq] = piece
+            if boot.held_since_s is None:
+                boot.held_since_s = now_s
+        else:
+            part = Windows(device.id, boot.id, self._settings.window_s)
+            part.period_s = device.period_s
+            self._close(device, part.learn(piece) + part.close())
+
+    def _release(self, device: _Device, boot: _Boot, now_s: float, *, skip: bool) -> None:
+        """Give the held batches to the windows, as far as no gap, or none any more, is before."""
+        for seq in sorted(boot.held):
+            if seq != boot.windowed and not skip:
+                break
+            piece = boot.held.pop(seq)
+            boot.windowed = piece.next_seq
+            self._close(device, boot.windows.learn(piece))
+        boot.held_since_s = now_s if boot.held else None
+
+    def _close(self, device: _Device, windows: Sequence[Window]) -> None:
+        if windows:
+            device.windows += len(windows)
+            self._closed += windows
+            self._unpublished += windows
+
+
+def _slice(batch: ReadingBatch, first: int, end: int) -> ReadingBatch:
+    """The readings [first, end) of a batch."""
+    low, high = first - batch.seq, end - batch.seq
+    quality = {
+        metric: {flag: [i - low for i in indices if low <= i < high] for flag, indices in f.items()}
+        for metric, f in batch.quality.items()
+    }
+    return msgspec.structs.replace(
+        batch,
+        seq=first,
+        dt_s=batch.dt_s[low:high],
+        values={metric: column[low:high] for metric, column in batch.values.items()},
+        quality=quality,
+    )
+
+
+def _entry(boot: _Boot, account: Account | None) -> LedgerBoot:
+    dropped = dict(boot.dropped)
+    if account is not None and account.evicted:
+        dropped["quota"] = account.evicted
+    delivered = 0 if account is None else account.delivered
+    return LedgerBoot(
+        produced=boot.produced,
+        accepted=boot.accepted,
+        accepted_upto=boot.sequences.upto,
+        delivered=delivered,
+        queued=boot.produced - delivered - sum(dropped.values()),
+        duplicates=boot.duplicates,
+        dropped=dropped,
+    )
+
+
+def _sum(entries: Sequence[LedgerBoot]) -> LedgerBoot:
+    dropped: dict[str, int] = {}
+    for entry in entries:
+        for reason, count in entry.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    return LedgerBoot(
+        produced=sum(e.produced for e in entries),
+        accepted=sum(e.accepted for e in entries),
+        accepted_upto=sum(e.accepted_upto for e in entries),
+        delivered=sum(e.delivered for e in entries),
+        queued=sum(e.queued for e in entries),
+        duplicates=sum(e.duplicates for e in entries),
+        dropped=dropped,
+    )

@@ -1,0 +1,250 @@
+"""The thin edge: topics in, journal, core, topics out."""
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from aggregator.configuration import AggregatorConfiguration
+from aggregator.core import EMPTY_STATE, Core, Settings
+from aggregator.exporter import Destination, Exporter, ExporterThread
+from aggregator.quarantine import Quarantine
+from hubkit.health import HealthValue
+from hubkit.ipc import IpcError, NotAuthorizedError
+from hubkit.journal import ExportLog, Journal, JournalError
+from hubkit.payloads import (
+    Ledger,
+    LedgerDevice,
+    Payload,
+    PayloadError,
+    PayloadTooLargeError,
+    ProducerStatus,
+    ReadingBatch,
+    decode,
+    encode,
+)
+from hubkit.service import Service, Surroundings
+from hubkit.volatile import volatile_folder
+
+COMPONENT = "com.hbs.hub.Aggregator"
+READINGS_FILTER = "hub/readings/#"
+STATUS_TOPIC = "hub/health/ReadSenseHAT"
+LEDGER_TOPIC = "hub/health/ledger"
+TOPIC_FILTERS = (READINGS_FILTER, STATUS_TOPIC)
+
+TICK_S = 0.25
+WINDOWS_PER_TICK = 50
+"""The most windows that are published in one turn: a replay at high speed closes thousands, and
+each costs a round trip to the nucleus. The journal has them all."""
+
+_log = logging.getLogger(__name__)
+
+
+class AggregatorService(Service):
+    """One Aggregator over its journal.
+
+    Raises:
+        JournalError: The journal cannot be opened.
+    """
+
+    topic_filters = TOPIC_FILTERS
+
+    def __init__(self, configuration: AggregatorConfiguration, surroundings: Surroundings) -> None:
+        self._configuration = configuration
+        self._bus = surroundings.bus
+        self._clock = surroundings.clock
+        self._thing = surroundings.thing_name
+        self._work_folder = surroundings.work_folder
+        volatile = volatile_folder(configuration.volatile_folder, COMPONENT, self._work_folder)
+        self._journal = Journal(
+            self._work_folder,
+            volatile,
+            quota_bytes=configuration.quota_megabytes * 1_000_000,
+            initial_state=EMPTY_STATE,
+        )
+        self._quarantine = Quarantine(volatile / "quarantine")
+        self._core = self._recover(configuration)
+        self._exporter = self._new_exporter(configuration)
+        self._committed_s = self._clock.monotonic_s()
+        self._ledger_s = 0.0
+        self._dirty = bool(self._journal.recovered())
+        self._not_published = 0
+        self._journal_failures = 0
+
+    def begin(self) -> None:
+        """Start to export."""
+        if self._exporter is not None:
+            self._exporter.start()
+
+    def receive(self, topic: str, payload: bytes) -> None:
+        """Account for a batch, or learn a producer's status."""
+        try:
+            if topic == STATUS_TOPIC:
+                self._learn_status(decode(ProducerStatus, payload))
+            else:
+                batch = decode(ReadingBatch, payload)
+                if topic != f"hub/readings/{batch.device_id}":
+                    raise PayloadError(f"device_id={batch.device_id} on topic {topic[:120]}")
+                self._accept(batch, payload)
+        except PayloadError as error:
+            self._quarantine.put(topic, payload, "refused", str(error))
+        except JournalError as error:
+            # Not accepted, so it is a gap, and asked for again when there is room.
+            self._journal_failures += 1
+            _log.debug("batch not accepted reason=%s", error)
+
+    def tick(self) -> float:
+        """Publish what closed, ask for gaps, commit, report; returns the time to the next tick."""
+        now_s = self._clock.monotonic_s()
+        configuration = self._configuration
+        self._core.tick(now_s)
+        self._publish_windows()
+        for request in self._core.requests(now_s):
+            self._publish(f"hub/replay/{request.device_id}", request)
+        full = self._journal.tail_bytes >= configuration.sync_kilobytes * 1024
+        if self._dirty and (full or now_s - self._committed_s >= configuration.sync_seconds):
+            self._commit(now_s)
+        if now_s >= self._ledger_s:
+            self._ledger_s = now_s + configuration.ledger_seconds
+            self._publish_ledger()
+        return TICK_S
+
+    def finish(self) -> None:
+        """Commit, export what there is within `drainSeconds`, and close."""
+        self._publish_windows()
+        self._commit(self._clock.monotonic_s())
+        if self._exporter is not None:
+            drained = self._exporter.drain(self._configuration.drain_seconds)
+            _log.info("drained complete=%s", drained)
+            self._exporter.close()
+        self._publish_ledger()
+        self._journal.close()
+
+    def health(self) -> dict[str, HealthValue]:
+        """Counters of the journal, the exporter and the refused payloads."""
+        exporter = self._exporter.exporter if self._exporter is not None else None
+        return {
+            "journal_bytes": self._journal.size_bytes,
+            "tail_bytes": self._journal.tail_bytes,
+            "journal_failures": self._journal_failures,
+            "salvaged_rows": self._journal.salvaged_rows,
+            "windows_not_published": self._not_published,
+            "objects": exporter.objects if exporter else 0,
+            "records": exporter.records if exporter else 0,
+            "upload_failures": exporter.failures if exporter else 0,
+            **{f"refused_{reason}": n for reason, n in self._quarantine.counts.items()},
+        }
+
+    def _recover(self, configuration: AggregatorConfiguration) -> Core:
+        """The core as it was: the saved state, and what the tail holds accepted again."""
+        settings = Settings(
+            thing=self._thing,
+            window_s=configuration.window_seconds,
+            lateness_s=configuration.lateness_seconds,
+            bands={deadband.metric: deadband.band for deadband in configuration.deadband},
+            deadband_s=configuration.deadband_seconds,
+        )
+        try:
+            core = Core(settings, self._journal.state)
+        except msgspec.MsgspecError as error:
+            _log.error("saved state refused, beginning with an empty one reason=%s", error)
+            core = Core(settings)
+        now_s = self._clock.monotonic_s()
+        records = self._journal.recovered()
+        for record in records:
+            core.accept(decode(ReadingBatch, record), now_s)
+        if records:
+            _log.info("recovered from the tail batches=%d", len(records))
+        return core
+
+    def _accept(self, batch: ReadingBatch, payload: bytes) -> None:
+        if self._core.is_new(batch):
+            self._journal.append(payload)
+            self._dirty = True
+        self._core.accept(batch, self._clock.monotonic_s())
+
+    def _learn_status(self, status: ProducerStatus) -> None:
+        now_s = self._clock.monotonic_s()
+        for device_id, device in status.devices.items():
+            self._core.learn_status(device_id, device, now_s)
+        self._dirty = True
+
+    def _commit(self, now_s: float) -> None:
+        self._committed_s = now_s
+        try:
+            self._journal.commit(self._core.rows(), self._core.state())
+        except JournalError as error:
+            self._journal_failures += 1
+            _log.warning("commit failed, the tail keeps the readings reason=%s", error)
+            return
+        self._core.committed()
+        self._dirty = False
+
+    def _publish_windows(self) -> None:
+        windows = self._core.closed_windows()
+        self._not_published += max(0, len(windows) - WINDOWS_PER_TICK)
+        for window in windows[-WINDOWS_PER_TICK:]:
+            self._publish(f"hub/windows/{window.device_id}", window)
+
+    def _publish_ledger(self) -> None:
+        devices, total = self._core.ledger(self._journal.accounts())
+        exporter = self._exporter.state if self._exporter is not None else "none"
+        pending: list[dict[str, LedgerDevice]] = [devices]
+        while pending:
+            part = pending.pop()
+            ledger = Ledger(thing=self._thing, devices=part, total=total, exporter=exporter)
+            try:
+                encoded = encode(ledger)
+            except PayloadTooLargeError:
+                if len(part) == 1:
+                    continue
+                names = list(part)
+                half = len(names) // 2
+                pending += [{n: part[n] for n in names[:half]}, {n: part[n] for n in names[half:]}]
+            else:
+                self._publish_encoded(LEDGER_TOPIC, encoded)
+
+    def _publish(self, topic: str, payload: Payload) -> None:
+        try:
+            encoded = encode(payload)
+        except PayloadTooLargeError as error:
+            self._not_published += 1
+            _log.debug("not published topic=%s reason=%s", topic, error)
+            return
+        self._publish_encoded(topic, encoded)
+
+    def _publish_encoded(self, topic: str, encoded: bytes) -> None:
+        try:
+            self._bus.publish(topic, encoded)
+        except NotAuthorizedError:
+            raise
+        except IpcError as error:
+            self._not_published += 1
+            _log.debug("not published topic=%s reason=%s", topic, error)
+
+    def _new_exporter(self, configuration: AggregatorConfiguration) -> ExporterThread | None:
+        if configuration.export == "none":
+            return None
+        # The stream manager's client costs 10 MB: only who exports imports it.
+        from hubkit.streams import Streams  # noqa: PLC0415
+
+        address = configuration.stream_manager
+        destination = Destination(
+            bucket=configuration.bucket,
+            kinesis_stream=configuration.kinesis_stream,
+            stream_bytes=configuration.stream_megabytes * 1_000_000,
+            flush_s=configuration.flush_seconds,
+            flush_bytes=configuration.flush_kilobytes * 1024,
+            window_flush_s=configuration.window_flush_seconds,
+        )
+        path: Path = self._journal.path
+        return ExporterThread(
+            lambda: Exporter(
+                ExportLog(path),
+                Streams(address.host, address.port),
+                self._work_folder / "exports",
+                destination,
+                self._thing,
+                self._clock,
+            )
+        )
