@@ -34,15 +34,22 @@ def build(repository: Path, chosen: list[Component]) -> list[Path]:
     """Build the artifacts of these components and return those that changed.
 
     Raises:
-        NamesDisagreeError: A recipe, a package and an artifact do not fit together.
+        NamesDisagreeError: Recipes, packages and artifacts do not fit together; all that could be
+            built is built.
     """
-    changed = []
+    changed, problems = [], []
     for component in chosen:
-        check_recipe(repository, component)
+        try:
+            check_recipe(repository, component)
+        except NamesDisagreeError as error:
+            problems.append(str(error))
+            continue
         if has_code(repository, component):
             path = repository / component.artifact
             if _write(path, zipapp(repository, component)):
                 changed.append(path)
+    if problems:
+        raise NamesDisagreeError("; ".join(problems))
     return changed
 
 
