@@ -1,0 +1,148 @@
+"""The Greengrass IPC operations, one a file: `<service>/<operation>`.
+
+An operation validates, authorises, acts and responds, in the words of the Java nucleus. It gets
+its request decoded and a `Call`, and returns the response's payload or raises `OperationError`.
+What it can reach is in `Services`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from localcore.authorization import Authorization, UnauthorizedOperation
+from localcore.config_store import ConfigStore
+from localcore.mqtt import Mqtt
+from localcore.personality import Personality
+from localcore.pubsub import PubSub
+
+EMPTY_RESPONSE = b"{}"
+
+
+class Identities(Protocol):
+    """Who a client is."""
+
+    def component_for_token(self, svcuid: str) -> str | None:
+        """The component launched with this SVCUID, None when there is none (any more)."""
+
+
+class Lifecycle(Protocol):
+    """What becomes of a component that reports its state."""
+
+    def report_state(self, component: str, state: str) -> None:
+        """Take a report of `RUNNING` or `ERRORED`; KeyError for a component that is none."""
+
+
+@dataclass
+class Services:
+    """Everything the operations act on."""
+
+    config: ConfigStore
+    identities: Identities
+    lifecycle: Lifecycle
+    pubsub: PubSub
+    mqtt: Mqtt
+    authorizer: Authorization
+    personality: Personality
+    thing_name: str
+    region: str
+
+
+class OperationError(Exception):
+    """An error of the service model: `InvalidArgumentsError`, `UnauthorizedError` and so on.
+
+    Args:
+        code: the shape's name without `aws.greengrass#`.
+        message: None where the nucleus has none, as after a NullPointerException.
+        members: further members of the shape, such as `resourceName`.
+    """
+
+    def __init__(self, code: str, message: str | None = None, **members: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.members = members
+
+    def payload(self) -> bytes:
+        """As `EventStreamOperationError` is written: twice the message, and whose it is."""
+        content: dict[str, str] = dict(self.members)
+        if self.message is not None:
+            content["message"] = self.message
+        content["_service"] = "aws.greengrass#GreengrassCoreIPC"
+        if self.message is not None:
+            content["_message"] = self.message
+        content["_errorCode"] = self.code
+        return msgspec.json.encode(content)
+
+
+class UnreadableRequest(Exception):  # noqa: N818 (not an error of the service model)
+    """The payload is not JSON or not of the request's shape; answered InternalServerError."""
+
+
+class Call(Protocol):
+    """An operation's view of the rpc_stream that it was called on."""
+
+    @property
+    def component(self) -> str:
+        """Who calls."""
+
+    @property
+    def services(self) -> Services:
+        """What can be acted on."""
+
+    def send_event(self, shape: str, payload: bytes) -> None:
+        """Send an event, of a shape named without `aws.greengrass#`; dropped once closed."""
+
+    def when_closed(self, release: Callable[[], None]) -> None:
+        """Call ``release`` when the stream is closed, by either side or with the connection."""
+
+
+def authorize(call: Call, service: str, operation: str, resource: str | None) -> None:
+    """Ask the authorizer; its refusal is answered with its own words."""
+    try:
+        call.services.authorizer.require(call.component, service, operation, resource)
+    except UnauthorizedOperation as refused:
+        raise OperationError("UnauthorizedError", str(refused)) from None
+
+
+Request = TypeVar("Request")
+
+
+class Operation(Generic[Request]):
+    """One operation of the service model.
+
+    Args:
+        name: without `aws.greengrass#`.
+        request: the request's shape, a msgspec struct; unknown members are ignored as by Gson.
+        handle: does it; see the module.
+        streaming: whether events follow the response on the same stream.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        request: type[Request],
+        handle: Callable[[Request, Call], bytes],
+        *,
+        streaming: bool = False,
+    ) -> None:
+        self.name = name
+        self.response_shape = f"{name}Response"
+        self.streaming = streaming
+        self._decode = msgspec.json.Decoder(request).decode
+        self._handle = handle
+
+    def __call__(self, payload: bytes, call: Call) -> bytes:
+        """Raises OperationError, or UnreadableRequest."""
+        if payload in (b"", b"null"):
+            # Gson gives no request at all, and the nucleus stumbles over it.
+            raise OperationError("ServiceError")
+        try:
+            request = self._decode(payload)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise UnreadableRequest(str(error)) from None
+        return self._handle(request, call)
+
+
+AnyOperation = Operation[Any]

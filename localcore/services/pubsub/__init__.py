@@ -1,0 +1,1 @@
+"""Local publish/subscribe between components."""
