@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from localcore.streams.atomic_file import write_atomically
-from localcore.streams.exporters.aws import AwsClients
+from localcore.atomic_file import write_atomically
+from localcore.cloud.clients import AwsClients
 from localcore.streams.exporters.exports import CloudExports
 from localcore.streams.exporters.runner import RETRY_CAP_S
 from localcore.streams.operations import Operations, now_ms

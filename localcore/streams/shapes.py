@@ -84,14 +84,14 @@ class Shape(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
     """Base of all shapes: snake_case here, camelCase on the wire."""
 
 
-class StatusConfig(Shape):
+class StatusConfig(Shape, frozen=True):
     """Which status messages go to which message stream."""
 
     status_level: StatusLevel | None = None
     status_stream_name: Name | None = None
 
 
-class KinesisConfig(Shape):
+class KinesisConfig(Shape, frozen=True):
     """Export to a Kinesis data stream."""
 
     identifier: Name
@@ -103,7 +103,7 @@ class KinesisConfig(Shape):
     disabled: bool | None = None
 
 
-class S3ExportTaskExecutorConfig(Shape):
+class S3ExportTaskExecutorConfig(Shape, frozen=True):
     """Every message of the message stream is a task: upload this file to that key."""
 
     identifier: Name
@@ -115,7 +115,7 @@ class S3ExportTaskExecutorConfig(Shape):
     status_config: StatusConfig | None = None
 
 
-class ExportDefinition(Shape):
+class ExportDefinition(Shape, frozen=True):
     """Where a message stream goes. The first three are known only to be refused by name."""
 
     http: list[dict[str, Any]] | None = None
@@ -129,7 +129,7 @@ class ExportDefinition(Shape):
         return [*(self.kinesis or ()), *(self.s3_task_executor or ())]
 
 
-class MessageStreamDefinition(Shape):
+class MessageStreamDefinition(Shape, frozen=True):
     """A message stream as its creator wants it; the defaults are those AWS documents."""
 
     name: Name
@@ -142,7 +142,7 @@ class MessageStreamDefinition(Shape):
     export_definition: ExportDefinition = ExportDefinition()
 
 
-class ConnectRequest(Shape):
+class ConnectRequest(Shape, frozen=True):
     """The first frame of a connection."""
 
     request_id: RequestId
@@ -152,21 +152,21 @@ class ConnectRequest(Shape):
     auth_token: str | None = None
 
 
-class DefinitionRequest(Shape):
+class DefinitionRequest(Shape, frozen=True):
     """Create or update a message stream."""
 
     request_id: RequestId
     definition: MessageStreamDefinition
 
 
-class NameRequest(Shape):
+class NameRequest(Shape, frozen=True):
     """Delete or describe a message stream."""
 
     request_id: RequestId
     name: Name
 
 
-class AppendMessageRequest(Shape):
+class AppendMessageRequest(Shape, frozen=True):
     """Append one message."""
 
     request_id: RequestId
@@ -174,7 +174,7 @@ class AppendMessageRequest(Shape):
     payload: Annotated[bytes, msgspec.Meta(min_length=1)]
 
 
-class ReadMessagesOptions(Shape):
+class ReadMessagesOptions(Shape, frozen=True):
     """Where to start, how many, and how long to wait for them."""
 
     desired_start_sequence_number: SequenceNumber | None = None
@@ -183,7 +183,7 @@ class ReadMessagesOptions(Shape):
     read_timeout_millis: Annotated[int, msgspec.Meta(ge=0, le=_LONGEST_MILLIS)] | None = None
 
 
-class ReadMessagesRequest(Shape):
+class ReadMessagesRequest(Shape, frozen=True):
     """Read messages; without options, one from the beginning."""
 
     request_id: RequestId
@@ -191,13 +191,13 @@ class ReadMessagesRequest(Shape):
     read_messages_options: ReadMessagesOptions | None = None
 
 
-class ListStreamsRequest(Shape):
+class ListStreamsRequest(Shape, frozen=True):
     """List the names of the message streams."""
 
     request_id: RequestId
 
 
-class StreamMessage(Shape):
+class StreamMessage(Shape, frozen=True):
     """One message of a message stream."""
 
     stream_name: str
@@ -206,7 +206,7 @@ class StreamMessage(Shape):
     payload: bytes
 
 
-class StorageStatus(Shape):
+class StorageStatus(Shape, frozen=True):
     """What is kept; an empty message stream's newest is one below its oldest."""
 
     oldest_sequence_number: int
@@ -214,7 +214,7 @@ class StorageStatus(Shape):
     total_bytes: int
 
 
-class ExportStatus(Shape):
+class ExportStatus(Shape, frozen=True):
     """How far one export has come; -1 before its first message."""
 
     export_config_identifier: str
@@ -225,7 +225,7 @@ class ExportStatus(Shape):
     exported_messages_count: int = 0
 
 
-class MessageStreamInfo(Shape):
+class MessageStreamInfo(Shape, frozen=True):
     """What DescribeMessageStream tells."""
 
     definition: MessageStreamDefinition
@@ -233,7 +233,7 @@ class MessageStreamInfo(Shape):
     export_statuses: list[ExportStatus]
 
 
-class S3ExportTaskDefinition(Shape):
+class S3ExportTaskDefinition(Shape, frozen=True):
     """The payload of a message in a message stream with an S3 task executor, as JSON."""
 
     input_url: str
@@ -242,7 +242,7 @@ class S3ExportTaskDefinition(Shape):
     user_metadata: dict[str, str] | None = None
 
 
-class StatusContext(Shape, omit_defaults=True):
+class StatusContext(Shape, frozen=True, omit_defaults=True):
     """Which task a status message is about."""
 
     s3_export_task_definition: S3ExportTaskDefinition | None = None
@@ -251,7 +251,7 @@ class StatusContext(Shape, omit_defaults=True):
     sequence_number: int | None = None
 
 
-class StatusMessage(Shape):
+class StatusMessage(Shape, frozen=True):
     """The payload of a message in a status stream, as JSON."""
 
     event_type: EventType

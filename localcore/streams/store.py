@@ -20,8 +20,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from localcore.atomic_file import write_atomically
 from localcore.streams import shapes
-from localcore.streams.atomic_file import write_atomically
 from localcore.streams.errors import RequestError, invalid
 from localcore.streams.message_stream import MessageStream
 from localcore.streams.protocol import StatusCode

@@ -1,7 +1,7 @@
 """The way to the cloud: one runner per export, destinations that send, threads that block.
 
 `runner` decides when and retries, `kinesis` and `s3_task` know their service, `calls` runs what
-blocks by priority, `aws` makes the clients. Nothing here imports botocore before the first export
+blocks by priority. Nothing here imports botocore before the first export
 that is not disabled has something to send: a stream manager without exports stays small.
 """
 

@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from localcore.cloud.clients import AwsClients
 from localcore.streams.errors import RequestError
 from localcore.streams.exporters import Destination
-from localcore.streams.exporters.aws import AwsClients
 from localcore.streams.exporters.calls import BlockingCalls
 from localcore.streams.exporters.kinesis import KinesisDestination
 from localcore.streams.exporters.runner import RETRY_CAP_S, ExportRunner

@@ -12,8 +12,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Final
 
+from localcore.cloud.clients import AwsClients
 from localcore.streams.exporters import Outcome
-from localcore.streams.exporters.aws import AwsClients
 from localcore.streams.exporters.calls import BlockingCalls
 from localcore.streams.message_log import Message
 from localcore.streams.shapes import KinesisConfig

@@ -11,9 +11,10 @@ from typing import Final
 
 import msgspec
 
+from localcore.cloud.clients import AwsClients
 from localcore.streams import shapes
 from localcore.streams.exporters import Outcome
-from localcore.streams.exporters.aws import AwsClients, passes_by_itself
+from localcore.streams.exporters.aws_errors import passes_by_itself
 from localcore.streams.exporters.calls import BlockingCalls
 from localcore.streams.exporters.s3_upload import TaskError, upload
 from localcore.streams.message_log import Message

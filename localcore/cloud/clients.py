@@ -1,6 +1,7 @@
-"""AWS clients for the exporters, made when first needed, and what their errors mean.
+"""AWS clients for one endpoint, made when first needed.
 
-botocore alone is used, not boto3: the same clients with less to import.
+botocore alone is used, not boto3: the same clients with less to import (a quarter of a second and
+35 MB the first time, which is why it is not imported before).
 """
 
 import os
@@ -12,29 +13,6 @@ from urllib.parse import urlsplit
 # A laptop that lost its network must notice within seconds; a slow upload may take a minute.
 _CONNECT_TIMEOUT_S: Final = 5
 _READ_TIMEOUT_S: Final = 60
-
-# Client errors (4xx) that pass by themselves: throttling, clocks and credentials.
-_PASSING_CODES: Final = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "LimitExceededException",
-        "OperationAborted",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestTimeTooSkewed",
-        "RequestTimeout",
-        "SignatureDoesNotMatch",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "UnrecognizedClientException",
-    }
-)
-_PASSING_STATUS: Final = frozenset({408, 429})
 
 
 class AwsClients:
@@ -54,7 +32,7 @@ class AwsClients:
             return self._clients[service]
 
     def _make(self, service: str) -> Any:
-        import botocore.config  # noqa: PLC0415 - 35 MB that a stream manager may never need
+        import botocore.config  # noqa: PLC0415 - see above
         import botocore.session  # noqa: PLC0415
 
         session = botocore.session.get_session()
@@ -67,7 +45,7 @@ class AwsClients:
             config=botocore.config.Config(
                 connect_timeout=_CONNECT_TIMEOUT_S,
                 read_timeout=_READ_TIMEOUT_S,
-                # The runner retries, with its own back-off.
+                # Who uses a client retries, with a back-off of its own.
                 retries={"total_max_attempts": 1},
                 request_checksum_calculation="when_required",
                 proxies={} if is_loopback(self._endpoint_url) else None,
@@ -84,16 +62,3 @@ def is_loopback(url: str | None) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def passes_by_itself(error: Exception) -> bool:
-    """Whether the same call can succeed later although nobody changes anything.
-
-    An error that is not the service's answer (no connection, a time-out, no credentials yet) does.
-    """
-    answer = getattr(error, "response", None)
-    if not isinstance(answer, dict):
-        return True
-    code = answer.get("Error", {}).get("Code", "")
-    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-    return status >= 500 or status in _PASSING_STATUS or code in _PASSING_CODES
