@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcore.config_store import ConfigStore
+from localcore.config_store import ConfigStore, JsonValue
 from localcore.errors import NotFoundError
 from localcore.supervisor import process_table
 from localcore.supervisor.component import Component, State
@@ -177,7 +177,7 @@ class Supervisor:
 
     def process_started(self, component: str, group: ProcessGroup, token: str) -> None:
         """Record a process group, so that the next start can end it should localcore be killed."""
-        record = {"component": component, "token": token, "launch": list(group.launch)}
+        record: JsonValue = {"component": component, "token": token, "launch": list(group.launch)}
         self._store.set_record(f"{PROCESS_RECORD}{group.pid}", record)
 
     def process_ended(self, group: ProcessGroup) -> None:
