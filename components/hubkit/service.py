@@ -71,6 +71,13 @@ class Service:
     def finish(self) -> None:
         """The process is asked to end: write what is unwritten, in bounded time."""
 
+    def finished(self) -> bool:
+        """Whether the process may end now; until then payloads and ticks go on after `finish`."""
+        return True
+
+    def close(self) -> None:
+        """Let go of files and locks; nothing is called afterwards."""
+
     def health(self) -> dict[str, HealthValue] | Payload:
         """What to report: values for a `Health`, or a payload of the component's own."""
         return {}
@@ -216,7 +223,11 @@ class _Life:
         self._next_tick_s = 0.0
 
     def live(self) -> int:
+        """Turn until SIGTERM and until the service is finished; a second SIGTERM ends at once."""
+        stopping = False
         while True:
+            if stopping and (self._service is None or self._service.finished()):
+                break
             now_s = self._clock.monotonic_s()
             wake_s = min(self._next_tick_s, self._next_health_s) if self._service else now_s + 3600
             item = self._inbox.take(wake_s - now_s)
@@ -224,16 +235,22 @@ class _Life:
                 if self._service is not None:
                     self._service.receive(*item)
             elif isinstance(item, _Stop):
+                if stopping:
+                    break
+                stopping = True
                 if self._service is not None:
                     self._service.finish()
-                _log.info("stopped component=%s", self._component)
-                return 0
+                    self._next_tick_s = self._clock.monotonic_s()
             elif isinstance(item, _Refused):
                 raise NotAuthorizedError(item.reason)
-            elif item is not None:
+            elif item is not None and not stopping:
                 self._configure(reconnected=isinstance(item, _Connected))
             if self._service is not None:
                 self._turn(self._service)
+        if self._service is not None:
+            self._service.close()
+        _log.info("stopped component=%s", self._component)
+        return 0
 
     def _turn(self, service: Service) -> None:
         now_s = self._clock.monotonic_s()
@@ -264,6 +281,7 @@ class _Life:
         if self._service is not None:
             _log.info("configuration changed component=%s", self._component)
             self._service.finish()
+            self._service.close()
         self._raw = raw
         logging.getLogger().setLevel(configuration.log_level)
         self._health_seconds = configuration.health_seconds
