@@ -20,7 +20,7 @@ class WriteSenseHatConfiguration(ServiceConfiguration, frozen=True, kw_only=True
 
     display: Literal["sensehat", "emulator", "terminal"]
     frame_file: str
-    rotation: Literal[0, 90, 180, 270]
+    rotation: int
     brightness_percent: Annotated[int, msgspec.Meta(ge=1, le=100)]
     columns_per_second: Annotated[float, msgspec.Meta(ge=1, le=30)]
     metrics: list[str]
@@ -35,6 +35,8 @@ class WriteSenseHatConfiguration(ServiceConfiguration, frozen=True, kw_only=True
             raise ConfigurationError(
                 "display='terminal' shows nothing without a frameFile: name a file"
             )
+        if self.rotation not in {0, 90, 180, 270}:
+            raise ConfigurationError(f"rotation={self.rotation}: 0, 90, 180 or 270 is allowed")
         for metric, (low, high) in self.comfort.items():
             if low >= high:
                 raise ConfigurationError(
