@@ -1,10 +1,18 @@
 """Fixtures that every package's tests share."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+PROJECT = Path(__file__).resolve().parents[1]
+SHARED = PROJECT.parent / "shared"
+
+
+def pytest_configure() -> None:
+    """Let the processes that tests start import what the tests import."""
+    ours = [str(PROJECT / folder) for folder in ("", "components", "scripts")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(ours)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,9 @@ All methods block for at most `request_timeout_s`, and belong to one thread.
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import Callable, Iterator
+import logging
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +33,11 @@ _TASK_STATES: dict[Any, TaskState] = {
     sdk.Status.Failure: "failure",
     sdk.Status.Canceled: "canceled",
 }
+
+
+_sdk_log = logging.getLogger("stream_manager")
+"""AWS's client logs each failed attempt as an error; who calls decides what is worth a line."""
+_sdk_log.setLevel(logging.CRITICAL)
 
 
 class StreamsError(Exception):
@@ -87,8 +93,7 @@ class Streams:
         """Close the client; the next call would make a new one."""
         client, self._client = self._client, None
         if client is not None:
-            with contextlib.suppress(Exception):  # a client in an unknown state
-                client.close()
+            _discard(client)
 
     def ensure_kinesis(self, name: str, kinesis_stream: str, size_bytes: int) -> None:
         """Make the message stream that is exported to a Kinesis data stream, or update it.
@@ -202,16 +207,53 @@ class Streams:
 
     def _connected(self) -> sdk.StreamManagerClient:
         if self._client is None:
-            # AWS's constructor leaves a thread and an event loop behind when it cannot connect:
-            # knock first.
-            socket.create_connection((self._host, self._port), CONNECT_TIMEOUT_S).close()
-            self._client = sdk.StreamManagerClient(
-                host=self._host,
-                port=self._port,
-                connect_timeout=CONNECT_TIMEOUT_S,
-                request_timeout=self._request_timeout_s,
-            )
+            client = sdk.StreamManagerClient.__new__(sdk.StreamManagerClient)
+            try:
+                client.__init__(
+                    host=self._host,
+                    port=self._port,
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    request_timeout=self._request_timeout_s,
+                    logger=_sdk_log,
+                )
+            except BaseException:
+                # The constructor leaves a thread and an event loop behind when it cannot connect.
+                _discard(client)
+                raise
+            # Left alone it would connect again by itself, and leak the connection before.
+            client._StreamManagerClient__connect = _refuse_to_reconnect  # noqa: SLF001
+            self._client = client
         return self._client
+
+
+async def _refuse_to_reconnect() -> None:
+    raise ConnectionError("the connection was lost")
+
+
+def _discard(client: sdk.StreamManagerClient) -> None:
+    """End a client in whatever state it is: its tasks, its connections, its loop, its thread.
+
+    AWS's own `close` waits for a connection that may be dead, and is of no use when the constructor
+    raised; so this takes the client's private parts.
+    """
+    loop: asyncio.AbstractEventLoop = client._StreamManagerClient__loop  # noqa: SLF001
+    thread: threading.Thread = client._StreamManagerClient__event_loop_thread  # noqa: SLF001
+
+    async def end() -> None:
+        tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for transport in list(getattr(loop, "_transports", {}).values()):
+            transport.abort()
+        # Aborted transports give their sockets back in the loop's next turns.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    with contextlib.suppress(Exception):
+        asyncio.run_coroutine_threadsafe(end(), loop).result(CONNECT_TIMEOUT_S)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(CONNECT_TIMEOUT_S)
 
 
 def _task_status(message: sdk.data.Message) -> TaskStatus:
@@ -234,6 +276,3 @@ def _reason(error: BaseException) -> str:
 def _says_full(error: Exception) -> bool:
     text = _reason(error).lower()
     return "full" in text or "not enough space" in text or "exceeds" in text
-
-
-Connect = Callable[[], Streams]

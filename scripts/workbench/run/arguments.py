@@ -1,0 +1,114 @@
+"""The command line of `scripts/run`."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+SourceKind = Literal["emulator", "simulated", "replay", "sensehat"]
+
+_DESCRIPTION = """\
+Run the hub on this machine: a source produces readings, the components of the suite measure,
+aggregate and export them on localcore, and an embedded AWS endpoint receives them. Ctrl-C stops in
+order: everything that was produced is delivered first.
+"""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What the user asked for; `recordings` only with the source `replay`."""
+
+    source: SourceKind
+    recordings: tuple[Path, ...]
+    speed: float
+    seconds: float | None
+    report: Path | None
+    root: Path
+    quiet: bool
+    seed: int
+    faults: tuple[str, ...]
+
+
+def parse(argv: list[str], default_root: Path) -> Arguments:
+    """Read the command line; ends the process with a reason where it cannot be."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/run",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--source",
+        default="emulator",
+        metavar="emulator|simulated|replay:FILE|sensehat",
+        help="where readings come from (default: the emulated Sense HAT and two simulated "
+        "appliances); replay:FILE[,FILE...] plays recordings",
+    )
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="event time runs X times faster, for simulated and replay (default 1)",
+    )
+    parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write the final figures there, as JSON"
+    )
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help=f"the core device's folder ({default_root})"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print the final ledger only")
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="of the simulated appliances (default 1)"
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="APPLIANCE:FAULT@SECONDS",
+        help="a fault that develops from that event time on, as refrigerator:leak@120; may repeat",
+    )
+    given = parser.parse_args(argv)
+    source, recordings = _source(parser, given.source)
+    if not 0 < given.speed <= 1_000_000:
+        parser.error(f"--speed {given.speed:g}: above 0 and at most 1000000")
+    if given.speed != 1 and source in {"sensehat", "emulator"}:
+        parser.error(
+            f"--speed {given.speed:g} with --source {source}: a sensor cannot be hurried; use "
+            "simulated or replay:FILE"
+        )
+    if given.seconds is not None and given.seconds <= 0:
+        parser.error(f"--seconds {given.seconds:g}: must be above 0")
+    if given.report is not None and not given.report.absolute().parent.is_dir():
+        parser.error(
+            f"--report {given.report}: there is no folder {given.report.absolute().parent}"
+        )
+    return Arguments(
+        source=source,
+        recordings=recordings,
+        speed=given.speed,
+        seconds=given.seconds,
+        report=given.report,
+        root=(given.root or default_root).absolute(),
+        quiet=given.quiet,
+        seed=given.seed,
+        faults=tuple(given.fault),
+    )
+
+
+def _source(parser: argparse.ArgumentParser, text: str) -> tuple[SourceKind, tuple[Path, ...]]:
+    """The kind and its files; `parser.error` ends the process."""
+    kind, _, files = text.partition(":")
+    if kind == "replay":
+        recordings = tuple(Path(name).absolute() for name in files.split(",") if name)
+        if not recordings:
+            parser.error(f"--source {text}: name a recording, as replay:FILE")
+        for recording in recordings:
+            if not recording.is_file():
+                parser.error(f"--source {text}: {recording} is no file")
+        return "replay", recordings
+    if kind not in {"emulator", "simulated", "sensehat"}:
+        parser.error(f"--source {text}: emulator, simulated, replay:FILE or sensehat")
+    if files:
+        parser.error(f"--source {text}: only replay takes a file")
+    return cast("SourceKind", kind), ()

@@ -1,0 +1,190 @@
+"""What the hub and the cloud say, gathered into one picture.
+
+Law: the ledger is the Aggregator's, produced counts are the producer's, and everything under
+`cloud` was counted in the cloud. Nothing here is computed from what should be.
+"""
+
+import dataclasses
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from hubkit.payloads import (
+    Ledger,
+    LedgerBoot,
+    Payload,
+    PayloadError,
+    ProducerStatus,
+    Window,
+    decode,
+)
+from localcore.cloud.contents import CloudCounts
+
+NOTHING = LedgerBoot(produced=0, accepted=0, accepted_upto=0, delivered=0, queued=0)
+TOPICS = ("hub/health/ledger", "hub/health/ReadSenseHAT", "hub/windows/#", "hub/alerts")
+
+
+@dataclass(frozen=True)
+class ComponentPicture:
+    """One component of the core device."""
+
+    name: str
+    state: str
+    restarts: int
+    pss_bytes: int
+
+
+@dataclass(frozen=True)
+class LedPicture:
+    """What the LED matrix shows: 64 RGB pixels, row by row, and the words."""
+
+    pixels: tuple[tuple[int, int, int], ...] = ((0, 0, 0),) * 64
+    text: str = ""
+
+
+@dataclass
+class DevicePicture:
+    """One device of the hub."""
+
+    produced: int = 0
+    windows: int = 0
+    state: str = "starting"
+    source: str = ""
+    refused: dict[str, int] = field(default_factory=dict)
+    last: dict[str, float | None] = field(default_factory=dict)
+    last_time_s: float | None = None
+
+
+@dataclass
+class Picture:
+    """All of it, at one moment."""
+
+    seconds: float
+    ledger: LedgerBoot
+    exporter: str
+    devices: dict[str, DevicePicture]
+    components: dict[str, ComponentPicture]
+    cloud: CloudCounts
+    led: LedPicture
+    notes: list[str]
+
+
+class Observation:
+    """Collects from several threads; `picture` gives a consistent copy."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._started_s = time.monotonic()
+        self._ledger = NOTHING
+        self._exporter = "none"
+        self._devices: dict[str, DevicePicture] = {}
+        self._components: dict[str, ComponentPicture] = {}
+        self._cloud = CloudCounts()
+        self._led = LedPicture()
+        self._notes: list[str] = []
+
+    def started(self) -> None:
+        """The hub is deployed: seconds count from here."""
+        self._started_s = time.monotonic()
+
+    def note(self, text: str) -> None:
+        """Something the user should see."""
+        with self._lock:
+            self._notes = [*self._notes[-4:], text]
+
+    def receive(self, topic: str, payload: bytes) -> None:
+        """A payload of one of `TOPICS`; what cannot be read is left out."""
+        kinds: dict[str, type[Payload]] = {
+            "hub/health/ledger": Ledger,
+            "hub/health/ReadSenseHAT": ProducerStatus,
+        }
+        kind = kinds.get(topic, Window if topic.startswith("hub/windows/") else None)
+        if kind is None:
+            return
+        try:
+            parsed = decode(kind, payload)
+        except PayloadError:
+            return
+        with self._lock:
+            if isinstance(parsed, Ledger):
+                self._learn_ledger(parsed)
+            elif isinstance(parsed, ProducerStatus):
+                self._learn_status(parsed)
+            elif isinstance(parsed, Window):
+                self._learn_window(parsed)
+
+    def set_components(self, components: list[ComponentPicture]) -> None:
+        """The core device's components now."""
+        with self._lock:
+            self._components = {component.name: component for component in components}
+
+    def set_cloud(self, cloud: CloudCounts) -> None:
+        """What the cloud holds now."""
+        with self._lock:
+            self._cloud = cloud
+
+    def set_led(self, frame: bytes) -> None:
+        """The frame file that WriteSenseHAT keeps; a half-written one is left out."""
+        try:
+            parsed: dict[str, Any] = msgspec.json.decode(frame)
+            pixels = tuple((int(r), int(g), int(b)) for r, g, b in parsed["pixels"])
+            text = str(parsed["text"])
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+            return
+        if len(pixels) == 64:
+            with self._lock:
+                self._led = LedPicture(pixels, text)
+
+    def picture(self) -> Picture:
+        """A copy of everything."""
+        with self._lock:
+            return Picture(
+                seconds=time.monotonic() - self._started_s,
+                ledger=self._ledger,
+                exporter=self._exporter,
+                devices={
+                    device_id: dataclasses.replace(device)
+                    for device_id, device in sorted(self._devices.items())
+                },
+                components=dict(sorted(self._components.items())),
+                cloud=self._cloud,
+                led=self._led,
+                notes=list(self._notes),
+            )
+
+    def sources_ended(self) -> bool:
+        """Whether every device's source has nothing more to give."""
+        with self._lock:
+            states = [device.state for device in self._devices.values()]
+        return bool(states) and all(state in {"ended", "stopped"} for state in states)
+
+    def is_settled(self) -> bool:
+        """Whether nothing that was produced is queued any more."""
+        with self._lock:
+            produced = sum(device.produced for device in self._devices.values())
+            return self._ledger.queued == 0 and self._ledger.produced >= produced
+
+    def _device(self, device_id: str) -> DevicePicture:
+        return self._devices.setdefault(device_id, DevicePicture())
+
+    def _learn_ledger(self, ledger: Ledger) -> None:
+        self._ledger = ledger.total
+        self._exporter = ledger.exporter
+        for device_id, entry in ledger.devices.items():
+            device = self._device(device_id)
+            device.windows = entry.windows
+            device.produced = max(device.produced, entry.total.produced)
+
+    def _learn_status(self, status: ProducerStatus) -> None:
+        for device_id, entry in status.devices.items():
+            device = self._device(device_id)
+            device.state, device.source = entry.state, entry.source
+            device.refused = entry.refused
+
+    def _learn_window(self, window: Window) -> None:
+        device = self._device(window.device_id)
+        device.last = {metric: summary.last for metric, summary in window.metrics.items()}
+        device.last_time_s = window.start_s + window.length_s

@@ -1,0 +1,77 @@
+"""The picture as JSON: what `scripts/run --report FILE` writes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from workbench.run.observation import Picture
+
+
+def report(picture: Picture) -> dict[str, Any]:
+    """The figures of a run; `ledger`, `devices`, `cloud`, `components`, `seconds`."""
+    ledger, cloud = picture.ledger, picture.cloud
+    return {
+        "ledger": {
+            "produced": ledger.produced,
+            "delivered": ledger.delivered,
+            "queued": ledger.queued,
+            "dropped": ledger.dropped,
+            "duplicates": ledger.duplicates,
+        },
+        "devices": {
+            device_id: {
+                "produced": device.produced,
+                "windows": device.windows,
+                "last": device.last,
+                "source": device.source,
+                "refused": device.refused,
+            }
+            for device_id, device in picture.devices.items()
+        },
+        "cloud": {
+            "s3_objects": cloud.s3_objects,
+            "s3_readings": cloud.s3_readings,
+            "s3_keys": cloud.s3_keys,
+            "kinesis_records": cloud.kinesis_records,
+            "kinesis_windows": cloud.kinesis_windows,
+            "bytes": cloud.bytes,
+            "bad_lines": cloud.bad_lines,
+        },
+        "components": {
+            component.name: {
+                "state": component.state,
+                "restarts": component.restarts,
+                "pss_mb": round(component.pss_bytes / 1e6, 1),
+            }
+            for component in picture.components.values()
+        },
+        "seconds": round(picture.seconds, 1),
+    }
+
+
+def write_report(picture: Picture, path: Path) -> None:
+    """Write the report.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path.write_text(json.dumps(report(picture), indent=2) + "\n")
+
+
+def balance(picture: Picture) -> list[str]:
+    """What does not agree at the end of a run; nothing when all is well.
+
+    Every reading that was produced is in the cloud once, or counted as dropped.
+    """
+    ledger, cloud = picture.ledger, picture.cloud
+    wrong = []
+    wanted = ledger.produced - sum(ledger.dropped.values())
+    if ledger.queued:
+        wrong.append(f"{ledger.queued} readings are still queued: they stay in the journal")
+    if cloud.s3_keys + ledger.queued != wanted:
+        wrong.append(f"{wanted} readings should be in S3, {cloud.s3_keys} are")
+    if cloud.s3_readings != cloud.s3_keys:
+        wrong.append(f"{cloud.s3_readings - cloud.s3_keys} rows are in S3 more than once")
+    if cloud.bad_lines:
+        wrong.append(f"{cloud.bad_lines} lines in the cloud cannot be read")
+    return wrong
