@@ -278,12 +278,15 @@ class ExporterThread:
         """Begin."""
         self._thread.start()
 
-    def drain(self, timeout_s: float) -> bool:
-        """Export all that is committed, without waiting for what is due; False when time is up."""
-        self._drained.clear()
+    def drain(self) -> None:
+        """From now on export all that is committed, without waiting for what is due."""
         self._draining.set()
         self._wake.set()
-        return self._drained.wait(timeout_s)
+
+    @property
+    def drained(self) -> bool:
+        """Whether, since `drain`, the last step left nothing."""
+        return self._drained.is_set()
 
     def close(self) -> None:
         """End the thread after its current step; may be called again."""
@@ -301,14 +304,16 @@ class ExporterThread:
                 empty = self.exporter.step(everything=draining)
             except (StreamsError, JournalError, OSError) as error:
                 self.state = "unreachable"
+                self._drained.clear()
                 delay_s = backoff.failed(error)
                 self._pause(min(delay_s, POLL_S) if draining else delay_s)
                 continue
             backoff.succeeded()
             self.state = "connected"
             if draining and empty:
-                self._draining.clear()
                 self._drained.set()
+            else:
+                self._drained.clear()
             self._pause(DRAIN_POLL_S if draining else POLL_S)
         if self.exporter is not None:
             self.exporter.close()

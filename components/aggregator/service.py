@@ -67,6 +67,7 @@ class AggregatorService(Service):
         self._exporter = self._new_exporter(configuration)
         self._committed_s = self._clock.monotonic_s()
         self._ledger_s = 0.0
+        self._finish_by_s = 0.0
         self._dirty = bool(self._journal.recovered())
         self._not_published = 0
         self._journal_failures = 0
@@ -110,13 +111,26 @@ class AggregatorService(Service):
         return TICK_S
 
     def finish(self) -> None:
-        """Commit, export what there is within `drainSeconds`, and close."""
+        """Commit, and export what there is within `drainSeconds`; batches are still accepted."""
+        now_s = self._clock.monotonic_s()
+        self._commit(now_s)
+        self._finish_by_s = now_s + self._configuration.drain_seconds
+        if self._exporter is not None:
+            self._exporter.drain()
+
+    def finished(self) -> bool:
+        """Whether all is exported, or the time for it is up."""
+        if self._exporter is None or self._clock.monotonic_s() >= self._finish_by_s:
+            return True
+        return self._exporter.drained and not self._dirty
+
+    def close(self) -> None:
+        """Commit, say where every reading is, and close the files."""
+        if self._exporter is not None:
+            _log.info("export ended complete=%s", self._exporter.drained)
+            self._exporter.close()
         self._publish_windows()
         self._commit(self._clock.monotonic_s())
-        if self._exporter is not None:
-            drained = self._exporter.drain(self._configuration.drain_seconds)
-            _log.info("drained complete=%s", drained)
-            self._exporter.close()
         self._publish_ledger()
         self._journal.close()
 
