@@ -49,7 +49,7 @@ class Turn(Generic[Content]):
 class _Entry(Generic[Content]):
     item: Item[Content]
     order: int
-    """Grows with each turn and each arrival: the lowest waited longest."""
+    """Grows with each arrival and each end of a turn: the lowest waited longest."""
     first_shown_s: float | None = None
 
 
@@ -72,8 +72,7 @@ class Schedule(Generic[Content]):
         entry = self._entries.get(item.key)
         urgent = entry is None or item.priority > entry.item.priority
         if entry is None:
-            self._order += 1
-            self._entries[item.key] = _Entry(item, self._order)
+            self._entries[item.key] = _Entry(item, self._next_order())
         else:
             entry.item = item
         if urgent and self._turn is not None and item.priority > self._turn.item.priority:
@@ -90,8 +89,12 @@ class Schedule(Generic[Content]):
     def current(self, now_s: float) -> Turn[Content] | None:
         """The turn at this time; None when nothing wants to be shown."""
         turn = self._turn
-        if turn is not None and now_s < turn.since_s + turn.item.turn_s:
-            return turn
+        if turn is not None:
+            if now_s < turn.since_s + turn.item.turn_s:
+                return turn
+            ended = self._entries.get(turn.item.key)
+            if ended is not None:
+                ended.order = self._next_order()
         for key in [k for k, entry in self._entries.items() if _is_over(entry, now_s)]:
             del self._entries[key]
         self._turn = self._next(now_s)
@@ -106,12 +109,14 @@ class Schedule(Generic[Content]):
             (e for e in self._entries.values() if e.item.priority == priority),
             key=lambda e: e.order,
         )
-        self._order += 1
-        entry.order = self._order
         if entry.first_shown_s is None:
             entry.first_shown_s = now_s
         self.turns += 1
         return Turn(entry.item, now_s)
+
+    def _next_order(self) -> int:
+        self._order += 1
+        return self._order
 
     def _next_priority(self) -> int:
         waiting = sorted({e.item.priority for e in self._entries.values()}, reverse=True)

@@ -28,7 +28,7 @@ class Scroll:
 
     >>> scroll = Scroll([Segment("1", (9, 9, 9))])
     >>> scroll.length
-    11
+    10
     >>> [pixel != OFF for pixel in scroll.frame(0)[7::8]]
     [False, True, False, False, False, False, True, False]
     """
@@ -40,7 +40,7 @@ class Scroll:
         while strip and strip[-1][0] == 0:
             strip.pop()
         self._strip = strip
-        self.length = len(strip) + SIDE
+        self.length = len(strip) + SIDE - 1
 
     def frame(self, offset: int) -> Frame:
         """What is in the matrix after `offset` columns have moved in."""
