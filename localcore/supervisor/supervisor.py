@@ -6,7 +6,7 @@ SVCUID (a new one for each launch) and takes the states that components report o
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,21 +115,24 @@ class Supervisor:
         """The components that are BROKEN."""
         return {each.name for each in self._components.values() if each.state is State.BROKEN}
 
-    async def wait_settled(
-        self, names: Iterable[str], on_change: Callable[[], None] = lambda: None
-    ) -> str | None:
-        """Return when all of these run or have finished: None; or the reason why one is BROKEN."""
-        waited = list(names)
+    async def states(self) -> AsyncIterator[dict[str, str]]:
+        """The state of every component, now and whenever something changes, for ever."""
         while True:
-            self._changed.clear()
-            on_change()
-            there = [self._components[name] for name in waited if name in self._components]
+            changed = self._changed
+            yield {each.name: each.state.value for each in self._components.values()}
+            await changed.wait()
+
+    async def wait_settled(self, names: Iterable[str]) -> str | None:
+        """Return when all of these run or have finished: None; or the reason why one is BROKEN."""
+        waited = set(names)
+        async for _ in self.states():
+            there = [each for each in self._components.values() if each.name in waited]
             for component in there:
                 if component.state is State.BROKEN and not component.begins_anew:
                     return f"{component.name} is BROKEN: {component.reason}"
             if all(component.settled for component in there):
-                return None
-            await self._changed.wait()
+                break
+        return None
 
     # -- ports of the IPC services
 
@@ -141,8 +144,8 @@ class Supervisor:
         return next(owners, None)
 
     def report_state(self, component: str, state: str) -> None:
-        """UpdateState: the component says that it is RUNNING or ERRORED."""
-        self._component(component).report(state)
+        """UpdateState: the component is RUNNING or ERRORED, it says. KeyError when unknown."""
+        self._components[component].report(state)
 
     # -- Host: what components ask of their supervisor
 
@@ -163,7 +166,7 @@ class Supervisor:
         for other in self._components.values():
             if component in self._hard_dependencies(other):
                 other.dependency_changed()
-        self._changed.set()
+        self._tell()
 
     async def environment(self, plan: ComponentPlan) -> Mapping[str, str]:
         """What the processes of a component find in their environment."""
@@ -209,7 +212,12 @@ class Supervisor:
         # Others that wait for the same task still look it up, so it goes only now.
         self._components.pop(name)
         self._tasks.pop(name)
-        self._changed.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wake whoever waits for a change; who waits from now on waits for the next one."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     def _component(self, name: str) -> Component:
         component = self._components.get(name)
