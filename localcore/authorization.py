@@ -166,6 +166,9 @@ def _lower_keys(policies: JsonValue) -> JsonValue:
 def resource_pattern(resource: str, *, mqtt: bool = False) -> re.Pattern[str]:
     """What a policy's resource matches, to be used with ``fullmatch``.
 
+    One thing is not as in the nucleus, which reads the text before a wildcard twice and so loses
+    an escape that a wildcard follows, granting more than was written.
+
     Raises:
         InvalidResource: it is empty, has a bare `?` or an escape of anything but `*`, `?`, `$`.
     """

@@ -233,9 +233,9 @@ _seen: dict[tuple[bytes, bytes], tuple[tuple[Header, ...], tuple[Header, ...]]] 
 
 def _decode_headers(block: bytes) -> tuple[Header, ...]:
     mark = block.rfind(_STREAM_ID_MARK)
-    if mark < 0:
-        return _parse_headers(block)[0]
     hole = mark + len(_STREAM_ID_MARK)
+    if mark < 0 or hole + 4 > len(block):
+        return _parse_headers(block)[0]
     key = (block[:hole], block[hole + 4 :])
     around = _seen.get(key)
     if around is None:
@@ -315,17 +315,17 @@ def _parse_value(
 
 
 def _encode_header(header: Header) -> bytes:
-    name = header.name.encode()
-    if len(name) > MAX_HEADER_NAME_BYTES:
-        raise EventStreamError(
-            f"a header's name of {len(name)} bytes is longer than {MAX_HEADER_NAME_BYTES}"
-        )
     try:
+        name = header.name.encode()
         value = _encode_value(HeaderType(header.type), header.value)
     except (struct.error, AttributeError, TypeError, ValueError) as error:
         raise EventStreamError(
             f"header {header.name!r}: {header.value!r} is no {header.type!r}: {error}"
         ) from None
+    if len(name) > MAX_HEADER_NAME_BYTES:
+        raise EventStreamError(
+            f"a header's name of {len(name)} bytes is longer than {MAX_HEADER_NAME_BYTES}"
+        )
     return bytes((len(name),)) + name + bytes((header.type,)) + value
 
 

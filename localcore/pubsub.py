@@ -6,7 +6,6 @@ Validation is the caller's on IPC's side; the command line uses the same two met
 """
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -31,10 +30,15 @@ class LocalMessage:
         self.publisher = publisher
         self.json = json
         self.binary = binary
+        self._event_payload: bytes | None = None
 
-    @cached_property
     def event_payload(self) -> bytes:
         """As a SubscriptionResponseMessage; the same bytes for every subscriber."""
+        if self._event_payload is None:
+            self._event_payload = self._encode()
+        return self._event_payload
+
+    def _encode(self) -> bytes:
         content: dict[str, Any] = {}
         context = {"topic": self.topic}
         if self.json is not None:

@@ -39,6 +39,10 @@ log = logging.getLogger(__name__)
 MAX_UNREAD_BYTES = 16 * 1024 * 1024
 # One buffer for all: the loop fills it and it is emptied before anything else happens.
 READ_BUFFER_BYTES = 256 * 1024
+# Between a last word, such as the refusal of a CONNECT, and the end of the connection. The AWS
+# clients' I/O library drops what it has not read when the socket closes, and then reports a closed
+# socket instead of AccessDeniedError.
+LAST_WORD_S = 0.1
 # sun_path of unix(7), less the closing zero.
 MAX_SOCKET_PATH_BYTES = 107
 
@@ -326,11 +330,15 @@ class _Connection(asyncio.BufferedProtocol):
         transport.write(data)
 
     def _finish(self, answer: bytes) -> None:
+        """Say a last word, if there is one, and close."""
         self._release_all()
-        self._unsent.append(answer)
-        self.flush()
-        if self._transport is not None:
+        if self._transport is None:
+            return
+        if not answer:
             self._transport.close()
+            return
+        self._send(answer)
+        asyncio.get_running_loop().call_later(LAST_WORD_S, self._transport.close)
 
     def abort(self) -> None:
         """Cut the connection now; what was not sent is lost."""

@@ -24,7 +24,7 @@ def _handle(request: SubscribeToTopicRequest, call: Call) -> bytes:
         raise OperationError("InvalidArgumentsError", "Subscribe topic must not be empty")
 
     def deliver(message: LocalMessage) -> None:
-        call.send_event("SubscriptionResponseMessage", message.event_payload)
+        call.send_event("SubscriptionResponseMessage", message.event_payload())
 
     receive_own = True
     if call.services.personality.honours_receive_mode:

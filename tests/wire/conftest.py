@@ -1,0 +1,279 @@
+"""A core device's IPC socket in a thread of its own, and recorded conversations to hold it to."""
+
+import asyncio
+import json
+import secrets
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from localcore.authorization import Authorizer
+from localcore.config_store import ConfigStore
+from localcore.eventstream import Decoder, Frame, Header, HeaderType, encode
+from localcore.mqtt import Mqtt
+from localcore.personality import JAVA, Personality
+from localcore.pubsub import PubSub
+from localcore.server import IpcServer
+from localcore.services import Services
+
+T = TypeVar("T")
+
+# What a healthy server never needs; a test that waits this long has failed.
+PATIENCE_S = 20.0
+
+
+class Supervisor:
+    """The real ports' smallest honest implementation: tokens and reported states."""
+
+    def __init__(self) -> None:
+        self.components: dict[str, str] = {}
+        self.states: list[tuple[str, str]] = []
+
+    def launch(self, component: str) -> str:
+        svcuid = secrets.token_hex(8).upper()
+        self.components[svcuid] = component
+        return svcuid
+
+    def component_for_token(self, svcuid: str) -> str | None:
+        return self.components.get(svcuid)
+
+    def report_state(self, component: str, state: str) -> None:
+        self.states.append((component, state))
+
+
+class Core:
+    """An IPC server on its own event loop; every method may be called from the test's thread."""
+
+    def __init__(self, folder: Path, socket_path: Path, personality: Personality) -> None:
+        self.socket_path = socket_path
+        self.supervisor = Supervisor()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        config = self.call(lambda: ConfigStore(folder))
+        self.services = Services(
+            config=config,
+            identities=self.supervisor,
+            lifecycle=self.supervisor,
+            pubsub=PubSub(),
+            mqtt=Mqtt(),
+            authorizer=Authorizer(config, personality, "lab-thing"),
+            personality=personality,
+            thing_name="lab-thing",
+            region="eu-west-1",
+        )
+        self.server = IpcServer(self.services)
+        self.start()
+
+    def start(self) -> None:
+        self.run(self.server.start(self.socket_path))
+
+    def stop(self) -> None:
+        self.run(self.server.close())
+
+    def close(self) -> None:
+        self.stop()
+        self.call(self.services.config.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        async def wait() -> T:
+            return await awaitable
+
+        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(PATIENCE_S)
+
+    def call(self, function: Callable[[], T]) -> T:
+        async def wait() -> T:
+            return function()
+
+        return self.run(wait())
+
+    def configure(self, component: str, configuration: dict[str, Any]) -> None:
+        self.call(lambda: self.services.config.replace(component, configuration, 1.0))
+
+    def grant(self, component: str, service: str, *resources: str) -> None:
+        """The component may do everything of the service on these resources, and nothing else."""
+        policy = {"operations": ["*"], "resources": list(resources)}
+        self.configure(component, {"accessControl": {service: {f"{component}:1": policy}}})
+
+    def connect(self, component: str) -> "RawClient":
+        client = RawClient(self.socket_path)
+        client.hello(self.supervisor.launch(component))
+        return client
+
+
+class RawClient:
+    """Speaks event-stream RPC with our codec and nothing between."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE_S)
+        self.socket.connect(str(socket_path))
+        self._decoder = Decoder()
+        self._frames: list[Frame] = []
+        self._last_stream_id = 0
+
+    def __enter__(self) -> "RawClient":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def hello(self, token: str) -> None:
+        self.send(message(4, 0, payload={"authToken": token}, extra=[(":version", "0.1.0")]))
+        acknowledgement = self.receive()
+        assert fields(acknowledgement) == {":message-type": 5, ":message-flags": 1, ":stream-id": 0}
+
+    def request(self, operation: str, content: Any) -> int:
+        self._last_stream_id += 1
+        self.send(request(self._last_stream_id, operation, content))
+        return self._last_stream_id
+
+    def ask(self, operation: str, content: Any) -> Frame:
+        """Send a request and return the next frame that comes on its stream."""
+        stream_id = self.request(operation, content)
+        return self.receive_on(stream_id)
+
+    def receive(self) -> Frame:
+        """The next frame; EOFError when the server closed the connection."""
+        while not self._frames:
+            try:
+                data = self.socket.recv(262_144)
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                raise EOFError
+            self._frames += self._decoder.feed(data)
+        return self._frames.pop(0)
+
+    def receive_on(self, stream_id: int) -> Frame:
+        skipped: list[Frame] = []
+        while True:
+            frame = self.receive()
+            if fields(frame)[":stream-id"] == stream_id:
+                self._frames[:0] = skipped
+                return frame
+            skipped.append(frame)
+
+    def fence(self) -> list[Frame]:
+        """Everything the server sent before it answered a ping sent now."""
+        self.send(message(2, 0))
+        frames: list[Frame] = []
+        while True:
+            frame = self.receive()
+            if fields(frame)[":message-type"] == 3:
+                return frames
+            frames.append(frame)
+
+    def is_closed_by_server(self) -> bool:
+        try:
+            while True:
+                self.receive()
+        except EOFError:
+            return True
+
+
+def fields(frame: Frame) -> dict[str, Any]:
+    return {header.name: header.value for header in frame.headers}
+
+
+def content(frame: Frame) -> Any:
+    return json.loads(frame.payload)
+
+
+def message(
+    kind: int,
+    flags: int,
+    stream_id: int = 0,
+    payload: Any = b"",
+    extra: list[tuple[str, str]] | None = None,
+) -> bytes:
+    headers = [Header(name, HeaderType.STRING, value) for name, value in extra or []]
+    routing = ((":message-type", kind), (":message-flags", flags), (":stream-id", stream_id))
+    headers += [Header(name, HeaderType.INT32, value) for name, value in routing]
+    data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    return encode(Frame(tuple(headers), data))
+
+
+def request(stream_id: int, operation: str, content: Any) -> bytes:
+    extra = [
+        ("operation", f"aws.greengrass#{operation}"),
+        ("service-model-type", f"aws.greengrass#{operation}Request"),
+        (":content-type", "application/json"),
+    ]
+    return message(0, 0, stream_id, content, extra)
+
+
+class Wire:
+    """The functions above for tests, which cannot import a conftest."""
+
+    message = staticmethod(message)
+    request = staticmethod(request)
+    fields = staticmethod(fields)
+    content = staticmethod(content)
+    client = RawClient
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def start_core(tmp_path: Path) -> Iterator[Callable[[Personality], Core]]:
+    cores: list[Core] = []
+
+    def start(personality: Personality) -> Core:
+        folder = tmp_path / f"config-{len(cores)}"
+        folder.mkdir()
+        core = Core(folder, tmp_path / f"ipc-{len(cores)}.socket", personality)
+        cores.append(core)
+        return core
+
+    yield start
+    for core in cores:
+        core.close()
+
+
+@pytest.fixture
+def core(start_core: Callable[[Personality], Core]) -> Core:
+    """The Java personality; `lab.Tester` may use the topics that begin with `lab/`."""
+    core = start_core(JAVA)
+    core.grant("lab.Tester", "aws.greengrass.ipc.pubsub", "lab/*")
+    return core
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recorded conversation: the lines of a transcript file."""
+
+    name: str
+    events: list[dict[str, Any]]
+
+    @property
+    def frames(self) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["event"] == "frame"]
+
+
+@pytest.fixture(scope="session")
+def recordings(shared_dir: Path) -> dict[str, Recording]:
+    """Every transcript by its number, `t01` and so on."""
+    found: dict[str, Recording] = {}
+    for path in sorted((shared_dir / "transcripts" / "lite").glob("t*.jsonl")):
+        events = [json.loads(line) for line in path.read_text().splitlines()]
+        found[path.name[:3]] = Recording(path.name, events)
+    assert found, f"no transcripts below {shared_dir}"
+    return found
