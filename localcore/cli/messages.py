@@ -55,13 +55,14 @@ def _print_all(messages: Iterator[tuple[str, bytes]], options: argparse.Namespac
     limited = itertools.islice(messages, options.count) if options.count else messages
     for topic, payload in limited:
         if options.json:
-            print_json({"topic": topic, **_as_json(payload)})
+            print_json({"topic": topic, **as_json(payload)})
         else:
             print(f"{topic}: {payload.decode(errors='backslashreplace')}", flush=True)
     return 0
 
 
-def _as_json(payload: bytes) -> dict[str, str]:
+def as_json(payload: bytes) -> dict[str, str]:
+    """A payload for --json: its text, or base64 of what is no text."""
     try:
         return {"text": payload.decode()}
     except UnicodeDecodeError:

@@ -10,7 +10,16 @@ from typing import Any
 
 from workbench.run.arguments import Arguments
 
-COMPONENTS = {"com.hbs.hub.Hub": "1.0.0", "com.hbs.hub.Export": "1.0.0"}
+# Those that are configured below are roots too: the Java nucleus ignores a configuration update of a
+# component that only came as a dependency.
+COMPONENTS = {
+    "com.hbs.hub.Hub": "1.0.0",
+    "com.hbs.hub.Export": "1.0.0",
+    "com.hbs.hub.Runtime": "1.0.0",
+    "com.hbs.hub.ReadSenseHAT": "1.0.0",
+    "com.hbs.hub.Aggregator": "1.0.0",
+    "com.hbs.hub.WriteSenseHAT": "1.0.0",
+}
 BUCKET = "hbs-hub-history"
 KINESIS_STREAM = "hbs-hub-windows"
 THING_NAME = "laptop-hub"
