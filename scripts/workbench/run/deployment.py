@@ -10,8 +10,8 @@ from typing import Any
 
 from workbench.run.arguments import Arguments
 
-# Those that are configured below are roots too: the Java nucleus ignores a configuration update of a
-# component that only came as a dependency.
+# Those that are configured below are roots too: the Java nucleus ignores a configuration update of
+# a component that only came as a dependency.
 COMPONENTS = {
     "com.hbs.hub.Hub": "1.0.0",
     "com.hbs.hub.Export": "1.0.0",
