@@ -141,7 +141,7 @@ def _serve(arguments: argparse.Namespace) -> None:
         fd=arguments.listening_descriptor,
     )
     endpoint_file = arguments.root / ENDPOINT_FILE
-    pid, port = os.getpid(), server.server_port
+    pid, port = os.getpid(), server.server_address[1]
     endpoint = EndpointFile(
         pid=pid, started=start_time(pid) or 0, port=port, url=f"http://{HOST}:{port}"
     )

@@ -101,7 +101,7 @@ class CloudContents:
         """Read what is new and count everything.
 
         Raises:
-            botocore.exceptions.BotoCoreError, ClientError: the endpoint does not answer, or refuses.
+            botocore.exceptions.BotoCoreError, ClientError: no answer, or a refusal.
         """
         if self._refresh_objects():
             self._keys = distinct(found.runs for found in self._objects.values())

@@ -178,6 +178,8 @@ class MessageLog:
 
     def drop_oldest_segment(self) -> None:
         """Free the space of the oldest segment; dropping the open one opens another."""
+        if not self._size_bytes:
+            return
         _, last = self.oldest_segment()
         if len(self._segments) == 1:
             self._roll()

@@ -106,7 +106,7 @@ class StreamReader:
     def read(
         self, name: str, start: int = 0, count: int = 1, timeout_s: float = 0.0
     ) -> Sequence[StreamMessage]:
-        """Up to `count` messages from number `start` on; none when there is none within the time."""
+        """Up to `count` messages from number `start` on; none when none comes within the time."""
         self._socket.settimeout(self._timeout_s + timeout_s)
         options = {
             "desiredStartSequenceNumber": start,

@@ -6,8 +6,8 @@
 A message stream with Memory persistence comes back after a restart empty and numbered from 0 again:
 its definition is kept, as its creator does not know of the restart, and its messages never were.
 
-A name that cannot be a folder's name is percent-encoded. A folder that cannot be opened is left
-alone and reported: other message streams go on.
+A name that cannot be a folder's name is percent-encoded. A damaged message stream is moved aside,
+one that cannot be opened (permissions, a full disk) is left alone; both are reported, others go on.
 """
 
 import logging
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 _DEFINITION = "definition.json"
 _MESSAGES = "messages.sqlite3"
 _DELETED_PREFIX = "%deleted-"
+_DAMAGED_PREFIX = "%damaged-"
 # The longest name of a file on Linux is 255 bytes; `%` and two digits may stand for each byte.
 _LONGEST_FOLDER_NAME = 255
 
@@ -46,14 +47,22 @@ class Store:
         for leftover in root.glob(f"{_DELETED_PREFIX}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         for path in sorted(root.glob(f"*/{_DEFINITION}")):
-            self._reopen(path)
+            if not path.parent.name.startswith(_DAMAGED_PREFIX):
+                self._reopen(path)
 
     def _reopen(self, path: Path) -> None:
         try:
             definition = msgspec.json.decode(path.read_bytes(), type=MessageStreamDefinition)
             message_stream = MessageStream(definition, path.parent / _MESSAGES)
-        except (OSError, msgspec.DecodeError, sqlite3.Error) as error:
+        except (OSError, sqlite3.OperationalError) as error:
             log.error("message stream not opened folder=%s error=%s", path.parent, error)
+            return
+        except (msgspec.MsgspecError, sqlite3.DatabaseError) as error:
+            aside = path.parent.with_name(f"{_DAMAGED_PREFIX}{os.urandom(4).hex()}")
+            path.parent.rename(aside)
+            log.error(
+                "message stream damaged folder=%s moved_to=%s error=%s", path.parent, aside, error
+            )
             return
         self._message_streams[definition.name] = message_stream
 
@@ -95,6 +104,12 @@ class Store:
             )
         self._check(definition)
         folder = self._folder(definition.name)
+        if (folder / _DEFINITION).exists():
+            raise RequestError(
+                StatusCode.UNKNOWN_FAILURE,
+                f"message stream {definition.name!r} is in {folder} but could not be opened: see"
+                " the stream manager's log",
+            )
         folder.mkdir(exist_ok=True)
         # A folder without a definition is what a kill in the middle of this leaves behind.
         for leftover in folder.glob(f"{_MESSAGES}*"):
@@ -138,9 +153,9 @@ class Store:
         self._message_streams.clear()
 
     def _folder(self, name: str) -> Path:
-        encoded = quote(name, safe=" ,-_")
-        if not name.startswith("."):
-            encoded = encoded.replace("%2E", ".")
+        encoded = quote(name, safe=" ,")
+        if encoded.startswith("."):
+            encoded = f"%2E{encoded[1:]}"
         if len(encoded) > _LONGEST_FOLDER_NAME:
             raise invalid(
                 f"the name {name!r} takes {len(encoded)} bytes as a folder's name, over the"
