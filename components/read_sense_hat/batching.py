@@ -76,7 +76,7 @@ class BatchBuilder:
 
     def _cost(self, dt_s: float, sample: Sample) -> int:
         """Bytes that the reading adds: its numbers as they are encoded, a comma each, its flags."""
-        cost = len(_encode((dt_s, *sample.values)))
+        cost = len(_encode((dt_s, *sample.values))) - 1
         for metric, flag in sample.quality.items():
             cost += _INDEX_BYTES
             if (metric, flag) not in self._flags:

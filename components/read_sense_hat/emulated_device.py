@@ -22,6 +22,7 @@ from read_sense_hat.appliances.room_hvac import RoomHvac
 
 HELD_BY_ANOTHER = 3
 SCREEN_BYTES = 128
+"""64 pixels of 16 bits; the gamma table behind them stays."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,6 +86,7 @@ def _write_registers(seed: int, period_s: float, stop: threading.Event) -> None:
 
     with contextlib.ExitStack() as stack:
         screen = stack.enter_context(init_screen())
+        screen.seek(0)
         screen.write(bytes(SCREEN_BYTES))
         humidity = stack.enter_context(contextlib.closing(HumidityServer()))
         pressure = stack.enter_context(contextlib.closing(PressureServer()))

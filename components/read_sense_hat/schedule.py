@@ -38,6 +38,11 @@ class Schedule:
         if now_s < self.next_s:
             return False
         due = max(self._next, math.floor((now_s - self._start_s) / self._period_s))
+        # The division rounds: the tick is the last one that is not later than now.
+        if self._start_s + (due + 1) * self._period_s <= now_s:
+            due += 1
+        elif due > self._next and self._start_s + due * self._period_s > now_s:
+            due -= 1
         self.missed += due - self._next
         self._next = due + 1
         return True

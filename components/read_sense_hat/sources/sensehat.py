@@ -104,19 +104,20 @@ class SenseHatSource:
         if type(value) is int and value == 0:
             quality[metric] = "not_finite"
             return None
-        return float(value)
+        return round(float(value), DIGITS)
 
     def _acceleration(
         self, quality: dict[str, Flag], errors: list[str]
     ) -> tuple[float | None, float | None, float | None]:
         try:
             raw = self._hat.get_accelerometer_raw()
-            return float(raw["x"]), float(raw["y"]), float(raw["z"])
+            x, y, z = (round(float(raw[axis]), DIGITS) for axis in ("x", "y", "z"))
         except (*DRIVER_ERRORS, KeyError) as error:
             for metric in METRICS[3:]:
                 quality[metric] = "io_error"
             errors.append(f"acceleration: {type(error).__name__}: {error}")
             return None, None, None
+        return x, y, z
 
 
 class EmulatorSource(SenseHatSource):
