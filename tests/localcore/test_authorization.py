@@ -282,8 +282,7 @@ def test_keys_are_read_in_any_case_and_json_text_is_read_too(config: ConfigStore
 
 
 def test_the_thing_name_is_put_in_where_the_nucleus_puts_it_in(config: ConfigStore) -> None:
-    resource = {"accessControl": {PUBSUB: policies("lab/{iot:thingName}/*")}}
-    config.replace("A", resource, 1.0)
+    config.replace("A", {"accessControl": {PUBSUB: policies("lab/{iot:thingName}/*")}}, 1.0)
     Authorizer(config, LITE, "thing-7").require("A", PUBSUB, "PublishToTopic", "lab/thing-7/x")
     with pytest.raises(UnauthorizedOperation):
         Authorizer(config, JAVA, "thing-7").require("A", PUBSUB, "PublishToTopic", "lab/thing-7/x")

@@ -1,5 +1,6 @@
 """The event-stream codec alone: any cut, any header, any garbage."""
 
+import contextlib
 import struct
 import uuid
 from zlib import crc32
@@ -83,11 +84,8 @@ def test_cut_anywhere_and_glued_the_frames_are_the_same(
 
 @given(st.binary(max_size=300))
 def test_garbage_raises_nothing_but_the_codecs_error(garbage: bytes) -> None:
-    decoder = Decoder()
-    try:
-        decoder.feed(garbage)
-    except EventStreamError as error:
-        assert decoder.error is error
+    with contextlib.suppress(EventStreamError):
+        Decoder().feed(garbage)
 
 
 @given(st.binary(max_size=80), st.binary(max_size=10))

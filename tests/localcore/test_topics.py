@@ -45,9 +45,7 @@ class SubscriptionTrie:
     def add_matching_paths(
         self, level: str, result: set[str], paths: list["SubscriptionTrie"]
     ) -> None:
-        for key in (level, "+"):
-            if key in self.children:
-                paths.append(self.children[key])
+        paths += [self.children[key] for key in (level, "+") if key in self.children]
         if "#" in self.children:
             paths.append(self.children["#"])
             result |= self.children["#"].callbacks
