@@ -32,6 +32,7 @@ from localcore.resolver import BUILT_IN
 from localcore.server import IpcServer
 from localcore.services import Services
 from localcore.socket_paths import prepare_socket, remove_socket, socket_path
+from localcore.supervisor import process_table
 from localcore.supervisor.leftovers import end_leftovers
 from localcore.supervisor.plan import ComponentPlan
 from localcore.supervisor.supervisor import Supervisor
@@ -106,6 +107,7 @@ class CoreDevice:
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
+        self._cloud: endpoint.Endpoint | None = None
 
     async def start(self) -> None:
         """Serve IPC and the command line, and launch what is deployed."""
@@ -188,15 +190,19 @@ class CoreDevice:
         }
         if plan.built_in:
             environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
-        cloud = self._cloud(plan)
+        cloud = self._cloud_url(plan)
         return environment if cloud is None else {**environment, "AWS_ENDPOINT_URL": cloud}
 
-    def _cloud(self, plan: ComponentPlan) -> str | None:
+    def _cloud_url(self, plan: ComponentPlan) -> str | None:
         """The embedded cloud's address; it is started for the first component that asks for AWS."""
-        folder = self.root / "cloud"
-        asking = {plan.name, *plan.dependencies} & {STREAM_MANAGER, TOKEN_EXCHANGE}
-        found = endpoint.ensure(folder, wait=False) if asking else endpoint.find(folder)
-        return None if found is None else found.url
+        known = self._cloud
+        # One that is still starting is known here before it is to be found in its folder.
+        if known is None or process_table.stat(known.pid) is None:
+            folder = self.root / "cloud"
+            asking = {plan.name, *plan.dependencies} & {STREAM_MANAGER, TOKEN_EXCHANGE}
+            known = endpoint.ensure(folder, wait=False) if asking else endpoint.find(folder)
+            self._cloud = known
+        return None if known is None else known.url
 
     def _on_component_stopped(self, component: str) -> None:
         self.ipc.disconnect(component)
