@@ -12,7 +12,8 @@ class WriteSenseHatConfiguration(ServiceConfiguration, frozen=True, kw_only=True
     """The keys of com.hbs.hub.WriteSenseHAT.
 
     `display` is the LED matrix of a Sense HAT, that of its emulator, or `terminal`: no matrix, only
-    the frame file. `frame_file` is a file in the work folder that holds what is shown, "" for none.
+    the frame file. `frame_file` is a file in the work folder that holds what is shown, "" for none;
+    it is replaced with each column, so on flash give an absolute path on tmpfs.
     `metrics` are shown in this order; `comfort` is their range [low, high] without a colour of
     warning. Alerts that are not cleared end after `alert_seconds`, as a message that clears one can
     be lost; measurements and messages that wait are dropped after `stale_seconds`.
