@@ -2,8 +2,8 @@
 
 Law: once the stamp in `.venv` holds the name of a lock file's contents, that lock file is
 installed, and nothing is done. The lock files are supersets (runtime, localcore, dev), so a larger
-one is added to what is there. Two scripts that start at once wait for each other. Without a network,
-wheels in `requirements/wheels/` are installed, and those alone.
+one is added to what is there. Two scripts that start at once wait for each other. For a machine
+without a network, wheels in `requirements/wheels/` are installed, and those alone.
 
 Runs on the system's Python, before anything is installed.
 """
