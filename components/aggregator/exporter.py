@@ -29,7 +29,8 @@ WINDOWS_STREAM = "hub_windows"
 POLL_S = 1.0
 DRAIN_POLL_S = 0.1
 ROWS_PER_RECORD = 10
-"""500 windows of at most 2 KB: below the 1 MiB of a Kinesis record."""
+"""Ten times 40 KB and a line: below the 1 MiB of a Kinesis record, which the stream manager skips
+when it is larger, and counts as exported."""
 
 _STATUS_MARK = "statuses read"
 _RECORD_MARK = "records appended"

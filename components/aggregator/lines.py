@@ -19,6 +19,8 @@ WINDOWS = "windows"
 _PRIORITIES = {READINGS: 1, WINDOWS: 2}
 LINES_PER_ROW = 500
 """A row is what the quota takes at once, and what an export reads at once."""
+WINDOW_BYTES_PER_ROW = 40_000
+"""Rows of windows are bounded in bytes, as they become Kinesis records of at most 1 MiB."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,7 +55,7 @@ def window_rows(thing: str, windows: Iterable[Window]) -> Iterator[Row]:
         line = _encode({"thing": thing, **msgspec.structs.asdict(window)})
         lines = parts.setdefault(key, [])
         lines.append(line)
-        if len(lines) == LINES_PER_ROW // 10:
+        if sum(map(len, lines)) >= WINDOW_BYTES_PER_ROW:
             yield _row(WINDOWS, key, lines)
             lines.clear()
     for key, lines in parts.items():

@@ -176,6 +176,7 @@ def run(
     logging.basicConfig(
         stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("awsiot").setLevel(logging.WARNING)
     inbox = Inbox()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.stop())

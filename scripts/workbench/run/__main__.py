@@ -15,7 +15,7 @@ from workbench.run.arguments import Arguments, parse
 from workbench.run.observation import Observation
 from workbench.run.report import balance, write_report
 from workbench.run.session import RunError, Session
-from workbench.run.view import line, render, summary
+from workbench.run.view import line, render, save_svg, summary
 
 LINE_S = 2.0
 FRAME_S = 0.25
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
         _say(console, arguments, f"starting the hub in {arguments.root}")
         session.start()
         with contextlib.suppress(_Interrupted):
-            _watch(console, arguments, session, observation)
+            _watch(console, arguments, observation)
         _ignore_signals()
         _say(console, arguments, "stopping in order, delivering what is queued")
         final = observation.picture()
@@ -56,26 +56,25 @@ def main(argv: list[str]) -> int:
     console.print(summary(picture), highlight=False)
     if arguments.report is not None:
         write_report(picture, arguments.report)
+    if arguments.picture is not None:
+        save_svg(final, headline(arguments), arguments.picture)
     wrong = balance(picture)
     for complaint in wrong:
         print(f"scripts/run: {complaint}", file=sys.stderr)
     return 1 if wrong else 0
 
 
-def _watch(
-    console: Console, arguments: Arguments, session: Session, observation: Observation
-) -> None:
+def _watch(console: Console, arguments: Arguments, observation: Observation) -> None:
     """Show what happens until it is time to stop."""
     end_s = None if arguments.seconds is None else time.monotonic() + arguments.seconds
-    headline = f"{arguments.source}, speed {arguments.speed:g}"
 
     def is_over() -> bool:
-        return (end_s is not None and time.monotonic() >= end_s) or session.has_delivered_all()
+        return (end_s is not None and time.monotonic() >= end_s) or observation.sources_ended()
 
     if console.is_terminal and not arguments.quiet:
         with Live(console=console, screen=False, auto_refresh=False) as live:
             while not is_over():
-                live.update(render(observation.picture(), headline), refresh=True)
+                live.update(render(observation.picture(), headline(arguments)), refresh=True)
                 time.sleep(FRAME_S)
         return
     said_s = time.monotonic()
@@ -84,6 +83,11 @@ def _watch(
         if not arguments.quiet and time.monotonic() - said_s >= LINE_S:
             said_s = time.monotonic()
             print(line(observation.picture()), flush=True)
+
+
+def headline(arguments: Arguments) -> str:
+    """What this run is."""
+    return f"source {arguments.source}, speed {arguments.speed:g}"
 
 
 def _say(console: Console, arguments: Arguments, text: str) -> None:

@@ -23,6 +23,7 @@ class Arguments:
     speed: float
     seconds: float | None
     report: Path | None
+    picture: Path | None
     root: Path
     quiet: bool
     seed: int
@@ -55,6 +56,9 @@ def parse(argv: list[str], default_root: Path) -> Arguments:
         "--report", type=Path, metavar="FILE", help="write the final figures there, as JSON"
     )
     parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="save the last screen there, as SVG"
+    )
+    parser.add_argument(
         "--root", type=Path, metavar="DIR", help=f"the core device's folder ({default_root})"
     )
     parser.add_argument("--quiet", action="store_true", help="print the final ledger only")
@@ -79,16 +83,16 @@ def parse(argv: list[str], default_root: Path) -> Arguments:
         )
     if given.seconds is not None and given.seconds <= 0:
         parser.error(f"--seconds {given.seconds:g}: must be above 0")
-    if given.report is not None and not given.report.absolute().parent.is_dir():
-        parser.error(
-            f"--report {given.report}: there is no folder {given.report.absolute().parent}"
-        )
+    for option, file in (("--report", given.report), ("--picture", given.picture)):
+        if file is not None and not file.absolute().parent.is_dir():
+            parser.error(f"{option} {file}: there is no folder {file.absolute().parent}")
     return Arguments(
         source=source,
         recordings=recordings,
         speed=given.speed,
         seconds=given.seconds,
         report=given.report,
+        picture=given.picture,
         root=(given.root or default_root).absolute(),
         quiet=given.quiet,
         seed=given.seed,

@@ -161,12 +161,6 @@ class Observation:
             states = [device.state for device in self._devices.values()]
         return bool(states) and all(state in {"ended", "stopped"} for state in states)
 
-    def is_settled(self) -> bool:
-        """Whether nothing that was produced is queued any more."""
-        with self._lock:
-            produced = sum(device.produced for device in self._devices.values())
-            return self._ledger.queued == 0 and self._ledger.produced >= produced
-
     def _device(self, device_id: str) -> DevicePicture:
         return self._devices.setdefault(device_id, DevicePicture())
 

@@ -72,6 +72,9 @@ def balance(picture: Picture) -> list[str]:
         wrong.append(f"{wanted} readings should be in S3, {cloud.s3_keys} are")
     if cloud.s3_readings != cloud.s3_keys:
         wrong.append(f"{cloud.s3_readings - cloud.s3_keys} rows are in S3 more than once")
+    windows = sum(device.windows for device in picture.devices.values())
+    if cloud.kinesis_windows != windows:
+        wrong.append(f"{windows} windows should be in Kinesis, {cloud.kinesis_windows} are")
     if cloud.bad_lines:
         wrong.append(f"{cloud.bad_lines} lines in the cloud cannot be read")
     return wrong

@@ -112,10 +112,6 @@ class Session:
             thread.join(READY_S)
         endpoint.stop(self._arguments.root / "cloud")
 
-    def has_delivered_all(self) -> bool:
-        """Whether every source has ended and everything is in the cloud."""
-        return self._observation.sources_ended() and self._observation.is_settled()
-
     def _start_daemon(self) -> None:
         arguments = self._arguments
         command = [sys.executable, "-m", "localcore", "start", "--root", str(arguments.root)]

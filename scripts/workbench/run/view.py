@@ -1,10 +1,12 @@
 """The picture in the terminal: components, ledger, cloud, devices and the LED matrix."""
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.align import Align
 from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +26,7 @@ _STATE_STYLES = {
 _OFF = (38, 38, 38)
 """An LED that is off is a dark dot, so that the matrix is seen."""
 _MAIN_METRICS = 3
+_PICTURE_COLUMNS = 128
 
 
 def render(picture: Picture, headline: str) -> RenderableType:
@@ -37,6 +40,18 @@ def render(picture: Picture, headline: str) -> RenderableType:
     parts += [Text(f" {note}", style="yellow") for note in picture.notes]
     parts.append(Text(" Ctrl-C stops in order and delivers what is queued", style="dim"))
     return Group(*parts)
+
+
+def save_svg(picture: Picture, headline: str, path: Path) -> None:
+    """The screen as a picture.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with Path(os.devnull).open("w") as nowhere:
+        console = Console(record=True, width=_PICTURE_COLUMNS, file=nowhere)
+        console.print(render(picture, headline))
+        console.save_svg(str(path), title="./scripts/run")
 
 
 def line(picture: Picture) -> str:
