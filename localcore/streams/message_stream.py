@@ -34,6 +34,8 @@ ExportConfig = KinesisConfig | S3ExportTaskExecutorConfig
 
 # A response is built in memory once as messages, once as CBOR.
 LARGEST_READ_BYTES = 32 * 1024 * 1024
+# No destination takes more at once.
+LARGEST_BATCH_BYTES = 5 * 1024 * 1024
 
 
 class MessageStream:
@@ -124,7 +126,7 @@ class MessageStream:
         """Drop the segments whose every message is older than the time to live.
 
         Returns:
-            what an export had not exported yet, as (identifier, message).
+            the tasks that an S3 task executor had not executed yet, as (identifier, message).
         """
         time_to_live_ms = self.definition.time_to_live_millis
         lost: list[tuple[str, Message]] = []
@@ -140,8 +142,8 @@ class MessageStream:
     def _unexported(self, last: int) -> list[tuple[str, Message]]:
         return [
             (config.identifier, message)
-            for config in self.definition.export_definition.configs()
-            for message in self.pending(config, last - self.oldest + 1)
+            for config in self.definition.export_definition.s3_task_executor or ()
+            for message in self.pending(config, last - self.oldest + 1, LARGEST_READ_BYTES)
             if message.sequence_number <= last
         ]
 
@@ -182,10 +184,12 @@ class MessageStream:
             )
         return messages
 
-    def pending(self, config: ExportConfig, count: int) -> list[Message]:
+    def pending(
+        self, config: ExportConfig, count: int, largest_bytes: int = LARGEST_BATCH_BYTES
+    ) -> list[Message]:
         """Up to `count` messages that this export has not exported."""
         start = self._progress[config.identifier].last_exported + 1
-        return self._log.read(start, count, LARGEST_READ_BYTES)
+        return self._log.read(start, count, largest_bytes)
 
     def progress(self, identifier: str) -> ExportProgress:
         """How far an export has come."""

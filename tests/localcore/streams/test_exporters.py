@@ -366,6 +366,18 @@ def test_a_message_that_is_no_task_is_a_failure(client: sdk.StreamManagerClient,
     assert "not an S3ExportTaskDefinition" in status.message
 
 
+def test_a_bucket_name_that_the_client_refuses_is_a_failure(
+    client: sdk.StreamManagerClient, name: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    tasks = Tasks(client, name, sdk.StatusLevel.ERROR)
+    # AWS's own client would not send it; another one might.
+    task = {"inputUrl": file.as_uri(), "bucket": "no bucket!", "key": "k"}
+    client.append_message(name, json.dumps(task).encode())
+    assert "Invalid bucket name" in tasks.next_status().message
+
+
 def test_a_large_file_is_uploaded_in_parts(
     cloud: str, client: sdk.StreamManagerClient, name: str, tmp_path: Path
 ) -> None:
