@@ -1,6 +1,7 @@
 """The picture in the terminal: components, ledger, cloud, devices and the LED matrix."""
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,7 +52,9 @@ def save_svg(picture: Picture, headline: str, path: Path) -> None:
     with Path(os.devnull).open("w") as nowhere:
         console = Console(record=True, width=_PICTURE_COLUMNS, file=nowhere)
         console.print(render(picture, headline))
-        console.save_svg(str(path), title="./scripts/run")
+        svg = console.export_svg(title="./scripts/run")
+    # The reader's own monospaced font: a picture loads nothing from elsewhere.
+    path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL))
 
 
 def line(picture: Picture) -> str:
