@@ -84,6 +84,17 @@ def _write_registers(seed: int, period_s: float, stop: threading.Event) -> None:
     from sense_emu.pressure import PressureServer  # noqa: PLC0415
     from sense_emu.screen import init_screen  # noqa: PLC0415
 
+    start_s, number = time.monotonic(), 0
+    origin_s = time.time()
+    room = RoomHvac(seed=seed, origin_s=origin_s)
+    # A server's noise is a mean over a second that begins with what the registers hold: they are
+    # written without noise first, so that nobody reads a room that warms up from nothing. Only the
+    # IMU's mean begins at zero whatever one does, and stands upright after 0.2 s.
+    temperature_c, humidity_pct, pressure_hpa, *_ = room.at(origin_s)
+    with contextlib.closing(HumidityServer(simulate_noise=False)) as humidity:
+        humidity.set_values(humidity_pct, temperature_c)
+    with contextlib.closing(PressureServer(simulate_noise=False)) as pressure:
+        pressure.set_values(pressure_hpa, temperature_c)
     with contextlib.ExitStack() as stack:
         screen = stack.enter_context(init_screen())
         screen.seek(0)
@@ -92,9 +103,6 @@ def _write_registers(seed: int, period_s: float, stop: threading.Event) -> None:
         pressure = stack.enter_context(contextlib.closing(PressureServer()))
         imu = stack.enter_context(contextlib.closing(IMUServer()))
         imu.set_orientation((0.0, 0.0, 0.0))
-        start_s, number = time.monotonic(), 0
-        origin_s = time.time()
-        room = RoomHvac(seed=seed, origin_s=origin_s)
         while True:
             # Not the wall clock: it jumps when the machine is synchronised, the room does not.
             elapsed_s = time.monotonic() - start_s

@@ -79,6 +79,7 @@ class ReadSenseHat(Service):
         self._published = 0
         self._replayed = 0
         self._publish_again_s = float("-inf")
+        self._replay_s = float("-inf")
         self._status_s = float("-inf")
         self._said: dict[str, ProducerDevice] = {}
         self._stop_s: float | None = None
@@ -164,7 +165,9 @@ class ReadSenseHat(Service):
             for producer in self._producers.values():
                 for record in producer.turn():
                     self._publish(producer, record)
-        is_replaying = self._replay()
+        if self._clock.monotonic_s() >= self._replay_s:
+            self._replay_s = self._clock.monotonic_s() + REPLAY_PAUSE_S
+            self._replay()
         now_s = self._clock.monotonic_s()
         if now_s - self._status_s >= STATUS_S:
             self._status_s = now_s
@@ -172,8 +175,8 @@ class ReadSenseHat(Service):
         due_s = [self._status_s + STATUS_S]
         if self._stop_s is None:
             due_s += [producer.next_s() for producer in self._producers.values()]
-        if is_replaying:
-            due_s.append(max(now_s, self._publish_again_s) + REPLAY_PAUSE_S)
+        if any(producer.wants_replay for producer in self._producers.values()):
+            due_s.append(max(self._replay_s, self._publish_again_s))
         return min(IDLE_S, max(0.0, min(due_s) - self._clock.monotonic_s()))
 
     def _publish(self, producer: Producer, record: Record) -> bool:
@@ -192,16 +195,17 @@ class ReadSenseHat(Service):
         producer.want(producer.boot, record.first, record.end)
         return False
 
-    def _replay(self) -> bool:
-        """Publish a few of the wanted batches; whether there are more."""
-        for producer in self._producers.values():
+    def _replay(self) -> None:
+        """Publish a few of the wanted batches, of each device as many as of the others."""
+        wanting = [producer for producer in self._producers.values() if producer.wants_replay]
+        share = REPLAYS_PER_TURN // len(wanting) if wanting else 0
+        for producer in wanting:
             for count, record in enumerate(producer.replay(), start=1):
                 if not self._publish(producer, record):
-                    return True
+                    return
                 self._replayed += 1
-                if count >= REPLAYS_PER_TURN:
+                if count >= share:
                     break
-        return any(producer.wants_replay for producer in self._producers.values())
 
     def reconnected(self) -> None:
         """Publish at once what went unheard, and say where everything is."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hubkit.clock import ManualClock
 from hubkit.config import convert
 from hubkit.ipc import IpcError

@@ -1,8 +1,9 @@
 import math
 
-from hubkit.payloads import ClockStatus, ReadingBatch, decode, encode
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hubkit.payloads import ClockStatus, ReadingBatch, decode, encode
 from read_sense_hat.batching import BatchBuilder
 from read_sense_hat.sources import Flag, Sample
 

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+
 from hubkit.config import ConfigurationError, convert
 from read_sense_hat.configuration import ReadSenseHatConfiguration, ReplayDevice, SimulatedDevice
 

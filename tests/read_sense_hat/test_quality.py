@@ -1,6 +1,7 @@
 import math
 
 import pytest
+
 from read_sense_hat.quality import FROZEN_SAMPLES, LIMITS, Judge
 from read_sense_hat.sources import Flag, Sample
 from read_sense_hat.sources.sensehat import METRICS

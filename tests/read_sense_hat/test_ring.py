@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from read_sense_hat.ring import RECORD_BYTES, Ring, RingDamagedError
 
 

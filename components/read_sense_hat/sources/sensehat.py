@@ -154,9 +154,16 @@ class EmulatorSource(SenseHatSource):
             raise SourceError("read sense_emu: the emulator was started anew")
         return super().read(now_s)
 
+    def close(self) -> None:
+        """Forget the HAT and close the registers, which sense_emu leaves to the collector."""
+        for chip in vars(self._hat).values() if self._hat is not None else ():
+            for name in ("_map", "_fd"):
+                if hasattr(chip, name):
+                    getattr(chip, name).close()
+        super().close()
+
     def _require_emulator(self) -> None:
-        pid = emulator_pid()
-        if pid is None:
+        if emulator_pid() is None:
             raise SourceError(
                 "no emulator holds the lock /dev/shm/rpi-sense-emu-pid: start "
                 "`python -m read_sense_hat.emulated_device`, or sense_emu_gui"
