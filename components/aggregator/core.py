@@ -61,9 +61,14 @@ class BootState(msgspec.Struct):
 
 
 class DeviceState(msgspec.Struct):
-    """One device, as saved; `settled` sums up the boots in which nothing is open any more."""
+    """One device, as saved.
+
+    `settled` sums up the boots in which nothing is open any more, and `settled_upto` is the newest
+    of them: what still comes of them was there before.
+    """
 
     boots: dict[str, BootState] = {}
+    settled_upto: str = ""
     period_s: float | None = None
     kept: Kept | None = None
     windows: int = 0
@@ -99,7 +104,7 @@ class _Boot:
         # Ages on the monotonic clock are of this process: they begin anew with it.
         self.held_since_s: float | None = None
         self.last_arrival_s: float | None = None
-        self.oldest_seq = 0
+        self.ended = False
         self.ask_at_s: float | None = None
         self.asked = 0
 
@@ -134,6 +139,7 @@ class _Device:
         self.period_s = state.period_s
         self.windows = state.windows
         self.settled = state.settled
+        self.settled_upto = state.settled_upto
         self.deadband = Deadband(settings.bands, settings.deadband_s, state.kept)
         self._window_s = settings.window_s
         self.boots: dict[str, _Boot] = {}
@@ -158,7 +164,12 @@ class _Device:
             kept=self.deadband.kept,
             windows=self.windows,
             settled=self.settled,
+            settled_upto=self.settled_upto,
         )
+
+    def is_settled(self, boot: str) -> bool:
+        """Whether all readings of a boot are accounted for, and its details forgotten."""
+        return boot <= self.settled_upto and boot not in self.boots
 
 
 class Core:
@@ -182,7 +193,10 @@ class Core:
 
     def is_new(self, batch: ReadingBatch) -> bool:
         """Whether any of its readings is not settled yet."""
-        boot = self._device(batch.device_id).boot(batch.boot)
+        device = self._device(batch.device_id)
+        if device.is_settled(batch.boot):
+            return False
+        boot = device.boot(batch.boot)
         return bool(boot.sequences.missing_within(batch.seq, batch.next_seq))
 
     def accept(self, batch: ReadingBatch, now_s: float) -> None:
@@ -193,6 +207,9 @@ class Core:
             now_s: Monotonic time.
         """
         device = self._device(batch.device_id)
+        if device.is_settled(batch.boot):
+            device.settled.duplicates += len(batch)
+            return
         boot = device.boot(batch.boot)
         new = boot.sequences.fill(batch.seq, batch.next_seq)
         boot.produced = max(boot.produced, batch.next_seq)
@@ -208,13 +225,15 @@ class Core:
             self._window(device, boot, piece, now_s)
         boot.accepted += fresh
         boot.duplicates += len(batch) - fresh
+        self._close_ended(device, boot, now_s)
 
     def learn_status(self, device_id: str, status: ProducerDevice, now_s: float) -> None:
         """Take what a producer says it has published."""
         device = self._device(device_id)
+        if device.is_settled(status.boot):
+            return
         boot = device.boot(status.boot)
         boot.produced = max(boot.produced, status.next_seq)
-        boot.oldest_seq = status.oldest_seq
         boot.lose("ring_overrun", 0, min(status.oldest_seq, boot.produced))
         for lost_boot, first, end in status.lost:
             if lost_boot in device.boots and end <= device.boots[lost_boot].produced:
@@ -227,9 +246,8 @@ class Core:
             device.period_s = status.period_s
             for each in device.boots.values():
                 each.windows.period_s = status.period_s
-        if status.state in {"ended", "stopped"} and boot.sequences.upto >= boot.produced:
-            self._release(device, boot, now_s, skip=True)
-            self._close(device, boot.windows.close())
+        boot.ended = status.state in {"ended", "stopped"}
+        self._close_ended(device, boot, now_s)
 
     def tick(self, now_s: float) -> None:
         """Skip gaps that were open too long, and close windows of devices that went silent."""
@@ -299,6 +317,7 @@ class Core:
                 if entry.queued == 0 and boot.id != max(device.boots):
                     self._close(device, boot.windows.close())
                     device.settled = _sum([device.settled, entry])
+                    device.settled_upto = max(device.settled_upto, boot.id)
                     del device.boots[boot.id]
                 else:
                     boots[boot.id] = entry
@@ -336,6 +355,12 @@ class Core:
             boot.windowed = piece.next_seq
             self._close(device, boot.windows.learn(piece))
         boot.held_since_s = now_s if boot.held else None
+
+    def _close_ended(self, device: _Device, boot: _Boot, now_s: float) -> None:
+        """Close the windows of a boot that will give no more readings, once all are there."""
+        if boot.ended and boot.sequences.upto >= boot.produced:
+            self._release(device, boot, now_s, skip=True)
+            self._close(device, boot.windows.close())
 
     def _close(self, device: _Device, windows: Sequence[Window]) -> None:
         if windows:

@@ -28,6 +28,8 @@ WINDOWS_STREAM = "hub_windows"
 
 POLL_S = 1.0
 DRAIN_POLL_S = 0.1
+OUTSTANDING = 16
+"""Ranges that wait in the message stream at once: their files are flash outside the quota."""
 ROWS_PER_RECORD = 10
 """Ten times 40 KB and a line: below the 1 MiB of a Kinesis record, which the stream manager skips
 when it is larger, and counts as exported."""
@@ -196,13 +198,15 @@ class Exporter:
 
     def _export_readings(self, *, due: bool) -> None:
         ranges = self._log.fix(READINGS) if due else self._log.ranges(READINGS)
-        for fixed in ranges:
+        for fixed in ranges[:OUTSTANDING]:
             path = self._files.path(fixed)
             if fixed.sequence is not None and path.exists():
                 continue
             if self._clock.monotonic_s() < self._upload_at_s:
                 break
-            self._files.write(fixed, self._log.payloads(fixed))
+            if not self._files.write(fixed, self._log.payloads(fixed)):
+                self._log.confirm([fixed])  # the quota took all of it
+                continue
             key = object_key(self._thing, self._log.journal_id, fixed)
             bucket = self._destination.bucket
             sequence = self._streams.append_s3_task(READINGS_STREAM, path, bucket, key)
@@ -241,7 +245,11 @@ class Exporter:
         ranges = self._log.ranges(WINDOWS)
         for fixed in ranges:
             if fixed.sequence is None:
-                sequence = self._streams.append(WINDOWS_STREAM, self._record(fixed))
+                record = self._record(fixed)
+                if not record:
+                    self._log.confirm([fixed])  # the quota took all of it
+                    continue
+                sequence = self._streams.append(WINDOWS_STREAM, record)
                 self._log.appended(fixed, sequence)
                 self._log.set_mark(_RECORD_MARK, sequence + 1)
         if ranges:

@@ -42,8 +42,8 @@ class ExportFolder:
         name = f"{fixed.day}_{self._journal_id}-{fixed.first}-{fixed.last}.ndjson.gz"
         return self._folder.resolve() / name
 
-    def write(self, fixed: Range, payloads: Iterable[bytes]) -> Path:
-        """Write the range's file, on disk before it has its name.
+    def write(self, fixed: Range, payloads: Iterable[bytes]) -> bool:
+        """Write the range's file, on disk before it has its name; False without any payload.
 
         Raises:
             OSError: It could not be written; no file has the name.
@@ -52,15 +52,20 @@ class ExportFolder:
         temporary = path.with_suffix(".part")
         # wbits 31: a gzip header without a time, so the same rows give the same bytes.
         packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
+        any_payload = False
         with temporary.open("wb") as file:
             for payload in payloads:
+                any_payload = True
                 file.write(packer.compress(payload))
             file.write(packer.flush())
             file.flush()
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), 0o644)
+        if not any_payload:
+            temporary.unlink()
+            return False
         temporary.rename(path)
-        return path
+        return True
 
     def remove(self, fixed: Range) -> None:
         """The range is uploaded: its file goes."""

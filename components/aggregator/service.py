@@ -23,7 +23,7 @@ from hubkit.payloads import (
     decode,
     encode,
 )
-from hubkit.service import Service, Surroundings
+from hubkit.service import NotNowError, Service, Surroundings
 from hubkit.volatile import volatile_folder
 
 COMPONENT = "com.hbs.hub.Aggregator"
@@ -44,7 +44,8 @@ class AggregatorService(Service):
     """One Aggregator over its journal.
 
     Raises:
-        JournalError: The journal cannot be opened.
+        ConfigurationError: The volatile folder cannot be used.
+        NotNowError: The journal cannot be opened: the disk is full or read-only.
     """
 
     topic_filters = TOPIC_FILTERS
@@ -56,13 +57,16 @@ class AggregatorService(Service):
         self._thing = surroundings.thing_name
         self._work_folder = surroundings.work_folder
         volatile = volatile_folder(configuration.volatile_folder, COMPONENT, self._work_folder)
-        self._journal = Journal(
-            self._work_folder,
-            volatile,
-            quota_bytes=configuration.quota_megabytes * 1_000_000,
-            initial_state=EMPTY_STATE,
-        )
-        self._quarantine = Quarantine(volatile / "quarantine")
+        try:
+            self._quarantine = Quarantine(volatile / "quarantine")
+            self._journal = Journal(
+                self._work_folder,
+                volatile,
+                quota_bytes=configuration.quota_megabytes * 1_000_000,
+                initial_state=EMPTY_STATE,
+            )
+        except (JournalError, OSError) as error:
+            raise NotNowError(str(error)) from error
         self._core = self._recover(configuration)
         self._exporter = self._new_exporter(configuration)
         self._committed_s = self._clock.monotonic_s()

@@ -168,7 +168,10 @@ class Journal:
         Raises:
             JournalError: Nothing was written; the tail still holds all records.
         """
-        following = Tail(self._tail_path(self._generation + 1))
+        try:
+            following = Tail(self._tail_path(self._generation + 1))
+        except OSError as error:
+            raise JournalError(f"{self._tail_path(self._generation + 1)}: {error}") from error
         try:
             with _transaction(self._db):
                 self._insert(rows)

@@ -20,6 +20,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from hubkit.backoff import Backoff
 from hubkit.clock import Clock, SystemClock
 from hubkit.config import Configuration, ConfigurationError, convert
 from hubkit.health import Health, HealthValue, health_topic, heartbeat_topic
@@ -29,6 +30,8 @@ from hubkit.payloads import Payload, encode
 INBOX_LIMIT = 10_000
 """Payloads waiting for the owner thread: at 4,500 bytes each at most 45 MB, and ten seconds of all
 that a nucleus lite can deliver."""
+
+LONGEST_WAIT_S = 3600.0
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +50,10 @@ class ServiceConfiguration(Configuration, frozen=True, kw_only=True):
             )
 
 
+class NotNowError(Exception):
+    """A service cannot begin now, and may later: a full disk, a folder that is not there yet."""
+
+
 AnyServiceConfiguration = TypeVar("AnyServiceConfiguration", bound=ServiceConfiguration)
 
 
@@ -56,7 +63,9 @@ class Service:
     topic_filters: tuple[str, ...] = ()
 
     def begin(self) -> None:
-        """The connection is up for the first time."""
+        """The connection is up. What raises `NotNowError`, here or in the constructor, is built
+        again later.
+        """
 
     def receive(self, topic: str, payload: bytes) -> None:
         """A payload arrived. Bad input is counted here, not raised."""
@@ -219,32 +228,27 @@ class _Life:
         self._started_s = self._clock.monotonic_s()
         self._raw: dict[str, Any] | None = None
         self._service: Service | None = None
+        self._stopping = False
         self._health_seconds = 10.0
         self._next_health_s = 0.0
         self._next_tick_s = 0.0
+        self._beginning = Backoff(base_s=0.5, cap_s=30.0, name=f"begin {component}")
+        self._next_attempt_s = float("inf")
 
     def live(self) -> int:
         """Turn until SIGTERM and until the service is finished; a second SIGTERM ends at once."""
-        stopping = False
-        while True:
-            if stopping and (self._service is None or self._service.finished()):
-                break
-            now_s = self._clock.monotonic_s()
-            wake_s = min(self._next_tick_s, self._next_health_s) if self._service else now_s + 3600
-            item = self._inbox.take(wake_s - now_s)
+        while not (self._stopping and (self._service is None or self._service.finished())):
+            item = self._inbox.take(self._wait_s())
             if isinstance(item, tuple):
                 if self._service is not None:
                     self._service.receive(*item)
-            elif isinstance(item, _Stop):
-                if stopping:
-                    break
-                stopping = True
-                if self._service is not None:
-                    self._service.finish()
-                    self._next_tick_s = self._clock.monotonic_s()
             elif isinstance(item, _Refused):
                 raise NotAuthorizedError(item.reason)
-            elif item is not None and not stopping:
+            elif isinstance(item, _Stop):
+                if self._stopping:
+                    break
+                self._stop()
+            elif not self._stopping and (item is not None or self._is_attempt_due()):
                 self._configure(reconnected=isinstance(item, _Connected))
             if self._service is not None:
                 self._turn(self._service)
@@ -252,6 +256,21 @@ class _Life:
             self._service.close()
         _log.info("stopped component=%s", self._component)
         return 0
+
+    def _wait_s(self) -> float:
+        wake_s = self._next_attempt_s
+        if self._service is not None:
+            wake_s = min(wake_s, self._next_tick_s, self._next_health_s)
+        return min(wake_s - self._clock.monotonic_s(), LONGEST_WAIT_S)
+
+    def _is_attempt_due(self) -> bool:
+        return self._clock.monotonic_s() >= self._next_attempt_s
+
+    def _stop(self) -> None:
+        self._stopping = True
+        if self._service is not None:
+            self._service.finish()
+            self._next_tick_s = self._clock.monotonic_s()
 
     def _turn(self, service: Service) -> None:
         now_s = self._clock.monotonic_s()
@@ -265,13 +284,25 @@ class _Life:
         """Read the configuration; build the service when there is none or the keys changed."""
         try:
             raw = self._ipc.get_configuration()
-        except IpcError as error:
-            _log.warning("configuration not read reason=%s", error)
-            return
-        if raw == self._raw:
-            if reconnected and self._service is not None:
+            if raw != self._raw or self._service is None:
+                self._begin(raw)
+            elif reconnected:
                 self._service.reconnected()
+        except NotAuthorizedError:
+            raise
+        except (IpcError, NotNowError) as error:
+            self._next_attempt_s = self._clock.monotonic_s() + self._beginning.failed(error)
             return
+        self._beginning.succeeded()
+        self._next_attempt_s = float("inf")
+
+    def _begin(self, raw: dict[str, Any]) -> None:
+        """Put a service of this configuration in the place of the one before.
+
+        Raises:
+            ConfigurationError: It is wrong, and there is no service to go on with.
+            NotNowError: The service cannot begin; there is none now.
+        """
         try:
             configuration = convert(self._configuration_type, raw)
         except ConfigurationError as error:
@@ -283,11 +314,12 @@ class _Life:
             _log.info("configuration changed component=%s", self._component)
             self._service.finish()
             self._service.close()
-        self._raw = raw
+            self._service = None
         logging.getLogger().setLevel(configuration.log_level)
         self._health_seconds = configuration.health_seconds
-        self._service = self._build(configuration, self._surroundings)
-        self._service.begin()
+        service = self._build(configuration, self._surroundings)
+        service.begin()
+        self._service, self._raw = service, raw
         self._next_tick_s = self._next_health_s = self._clock.monotonic_s()
         _log.info("running component=%s", self._component)
 

@@ -297,3 +297,26 @@ def test_windows_become_lines_with_the_thing_and_their_key() -> None:
         (line["thing"], line["boot"], line["start_s"], line["first_seq"]) for line in lines
     ] == [("pi-1", BOOT, window.start_s, window.first_seq) for window in windows]
     assert all(math.isfinite(line["metrics"]["pressure_hpa"]["mean"]) for line in lines)
+
+
+def test_what_comes_again_of_a_settled_boot_is_a_duplicate() -> None:
+    core = Core(SETTINGS)
+    core.accept(batch(0, 5), 0.0)
+    core.learn_status("hat-1", status(1, boot="00000002-00000001"), 1.0)
+    accounts = [Account(READINGS, "hat-1", BOOT, 5, 0)]
+    core.ledger(accounts)
+    core = Core(SETTINGS, core.state())
+    assert not core.is_new(batch(0, 5))
+    core.accept(batch(0, 5), 2.0)
+    core.learn_status("hat-1", status(5), 2.0)
+    entry = total(core, accounts)
+    assert (entry.produced, entry.delivered, entry.queued, entry.duplicates) == (6, 5, 1, 5)
+
+
+def test_an_ended_source_closes_its_window_when_its_last_readings_come() -> None:
+    core = Core(SETTINGS)
+    core.accept(batch(0, 5), 0.0)
+    core.learn_status("hat-1", status(8, state="ended"), 0.0)
+    assert core.closed_windows() == []
+    core.accept(batch(5, 3), 0.1)
+    assert [window.count for window in core.closed_windows()] == [8]
