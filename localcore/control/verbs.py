@@ -105,8 +105,11 @@ async def _create(device: "CoreDevice", request: dict[str, Any], send: Send) -> 
     watching = asyncio.create_task(_send_states(device, send))
     try:
         ended = await device.deployments.wait(deployment_id)
+        # What has happened is sent before the result.
+        await asyncio.sleep(0)
     finally:
         watching.cancel()
+        await asyncio.wait((watching,))
     return {"deployment": _described(ended)}
 
 
@@ -161,15 +164,18 @@ async def _watch(device: "CoreDevice", _request: dict[str, Any], send: Send) -> 
 
 
 async def _send_states(device: "CoreDevice", send: Send) -> None:
-    """The state of every component, and again whenever one changes, for ever."""
-    shown: dict[str, str] = {}
-    async for states in device.supervisor.states():
-        for name, state in states.items():
-            if shown.get(name) != state:
+    """The state of every component, and every change of one, for ever."""
+    changes: asyncio.Queue[tuple[str, str | None]] = asyncio.Queue()
+    stop = device.supervisor.watch(lambda *change: changes.put_nowait(change))
+    try:
+        while True:
+            name, state = await changes.get()
+            if state is None:
+                await send({"event": "removed", "name": name})
+            else:
                 await send({"event": "state", "name": name, "state": state})
-        for name in shown.keys() - states.keys():
-            await send({"event": "removed", "name": name})
-        shown = states
+    finally:
+        stop()
 
 
 # -- messages

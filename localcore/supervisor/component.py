@@ -44,6 +44,10 @@ ERRORS_TO_BREAK = 3
 # does not wait; the second wait keeps a component that fails at once from being BROKEN before
 # anyone has looked.
 BACK_OFF_S = (0.0, 1.0)
+# How long a run script must have run for a deployment to succeed. The Java nucleus looks once a
+# second, which has the same effect; half of it is enough for a Python program to find its
+# configuration wrong.
+PROBATION_S = 0.5
 _TOKEN_LETTERS = string.ascii_uppercase + string.digits
 
 
@@ -93,6 +97,7 @@ class Component:
         self._failed_in = State.NEW
         self._errors: dict[State, list[float]] = {}
         self._not_before_s = 0.0
+        self._entered_s = 0.0
 
     # -- requests: none of them waits
 
@@ -147,11 +152,17 @@ class Component:
     # -- what can be asked
 
     @property
-    def settled(self) -> bool:
-        """It runs or has finished, and nothing else was asked of it."""
+    def settles_at_s(self) -> float | None:
+        """When (on the loop's clock) it counts as doing what it should; None: it does not yet.
+
+        A run script counts a moment after its start: one that fails at once was never well.
+        """
         if self._restart or self._reinstall or self.state not in (State.RUNNING, State.FINISHED):
-            return False
-        return self._wanted == (self.state is State.RUNNING)
+            return None
+        if self._wanted != (self.state is State.RUNNING):
+            return None
+        proved = self.state is State.FINISHED or self._runs_startup or self.plan.ready_file
+        return self._entered_s + (0.0 if proved else PROBATION_S)
 
     @property
     def started(self) -> bool:
@@ -311,6 +322,7 @@ class Component:
         if state is self.state:
             return
         self.state = state
+        self._entered_s = self._now_s()
         if state in (State.RUNNING, State.FINISHED):
             self.reason = ""
         self._host.state_changed(self.name)

@@ -5,8 +5,9 @@ SVCUID (a new one for each launch) and takes the states that components report o
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class Supervisor:
         self._components: dict[str, Component] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
+        self._watchers: list[Callable[[str, str | None], None]] = []
 
     # -- changing what runs
 
@@ -115,24 +117,32 @@ class Supervisor:
         """The components that are BROKEN."""
         return {each.name for each in self._components.values() if each.state is State.BROKEN}
 
-    async def states(self) -> AsyncIterator[dict[str, str]]:
-        """The state of every component, now and whenever something changes, for ever."""
-        while True:
-            changed = self._changed
-            yield {each.name: each.state.value for each in self._components.values()}
-            await changed.wait()
+    def watch(self, callback: Callable[[str, str | None], None]) -> Callable[[], None]:
+        """Call ``callback(component, state)`` for each, now and at every change; None: removed.
+
+        Returns the function that ends it.
+        """
+        self._watchers.append(callback)
+        for component in self._components.values():
+            callback(component.name, component.state)
+        return lambda: self._watchers.remove(callback)
 
     async def wait_settled(self, names: Iterable[str]) -> str | None:
         """Return when all of these run or have finished: None; or the reason why one is BROKEN."""
         waited = set(names)
-        async for _ in self.states():
+        while True:
             there = [each for each in self._components.values() if each.name in waited]
             for component in there:
                 if component.state is State.BROKEN and not component.begins_anew:
                     return f"{component.name} is BROKEN: {component.reason}"
-            if all(component.settled for component in there):
-                break
-        return None
+            times = [component.settles_at_s for component in there]
+            known = [at_s for at_s in times if at_s is not None]
+            at_s = max(known, default=0.0) if len(known) == len(times) else None
+            if at_s is not None and at_s <= asyncio.get_running_loop().time():
+                return None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(at_s):
+                    await self._changed.wait()
 
     # -- ports of the IPC services
 
@@ -166,7 +176,7 @@ class Supervisor:
         for other in self._components.values():
             if component in self._hard_dependencies(other):
                 other.dependency_changed()
-        self._tell()
+        self._tell(component, changed.state)
 
     async def environment(self, plan: ComponentPlan) -> Mapping[str, str]:
         """What the processes of a component find in their environment."""
@@ -212,10 +222,12 @@ class Supervisor:
         # Others that wait for the same task still look it up, so it goes only now.
         self._components.pop(name)
         self._tasks.pop(name)
-        self._tell()
+        self._tell(name, None)
 
-    def _tell(self) -> None:
+    def _tell(self, name: str, state: State | None) -> None:
         """Wake whoever waits for a change; who waits from now on waits for the next one."""
+        for callback in self._watchers:
+            callback(name, state)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 

@@ -1,0 +1,101 @@
+"""The command line: where --root may stand, exit status, one-line errors, JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcore.cli import main
+from localcore.cli.parser import build_parser, chosen_root
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--root", "/r", "component", "list"],
+        ["component", "--root", "/r", "list"],
+        ["component", "list", "--root", "/r"],
+    ],
+)
+def test_the_root_may_stand_before_or_after_the_verb(arguments: list[str]) -> None:
+    assert chosen_root(build_parser().parse_args(arguments)) == Path("/r")
+
+
+def test_the_root_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALCORE_ROOT", "/from/environment")
+    options = build_parser().parse_args(["component", "list"])
+    assert chosen_root(options) == Path("/from/environment")
+
+
+def test_no_daemon_is_status_3_and_one_line_with_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["component", "list", "--root", str(tmp_path)]) == 3
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"localcore start --root {tmp_path}" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["deployment", "create", "--merge", "A"], "NAME=VERSION"),
+        (["deployment", "create", "--update-config", "{nonsense"], "neither a file nor JSON"),
+        (["logs", "get", "absent"], "No log of 'absent'"),
+    ],
+)
+def test_wrong_values_are_status_1_and_one_line(
+    daemon: Any, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert main([*arguments, "--root", str(daemon.root)]) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_a_port_out_of_range_is_named_with_its_limit(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["start", "--stream-manager-port", "70000"])
+    assert caught.value.code == 2
+    assert "'70000' is not a port: 0 (a free one) to 65535" in capsys.readouterr().err
+
+
+def test_a_deployment_by_greengrass_clis_flags(
+    daemon: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipes = tmp_path / "recipes"
+    recipes.mkdir()
+    (recipes / "a-1.0.0.yaml").write_text(
+        "ComponentName: a\nComponentVersion: 1.0.0\n"
+        "ComponentConfiguration: {DefaultConfiguration: {n: 1}}\n"
+        "Manifests: [{Lifecycle: {run: 'echo hello; exec sleep 1000'}}]\n"
+    )
+    root = ["--root", str(daemon.root)]
+    update = tmp_path / "update.json"
+    update.write_text('{"a": {"MERGE": {"n": 2}}}')
+    create = ["deployment", "create", "--recipeDir", str(recipes), "-m", "a=1.0.0"]
+    assert main([*create, "-c", str(update), *root, "--json"]) == 0
+    captured = capsys.readouterr()
+    deployment = json.loads(captured.out)
+    assert deployment["status"] == "SUCCEEDED"
+    assert "a: RUNNING" in captured.err
+    assert main(["component", "details", "-n", "a", "--json", *root]) == 0
+    component = json.loads(capsys.readouterr().out)
+    assert (component["state"], component["configuration"]) == ("RUNNING", {"n": 2})
+    assert component["pss_bytes"] > 0
+    assert main(["component", "list", *root]) == 0
+    assert "RUNNING" in capsys.readouterr().out
+    assert main(["deployment", "status", "-i", deployment["deploymentId"], *root]) == 0
+    assert main(["deployment", "list", *root]) == 0
+    assert main(["logs", "list-log-files", *root]) == 0
+    assert "a.log" in capsys.readouterr().out
+    assert main(["logs", "get", "localcore", *root]) == 0
+    assert "Deployment succeeded" in capsys.readouterr().out
+    assert main(["fault", "disconnect", "-n", "a", *root]) == 0
+    assert main(["pubsub", "pub", "-t", "x", "-m", "hello", *root]) == 0
+    assert "0 subscriptions" in capsys.readouterr().out
+    assert main(["deployment", "create", "-m", "absent=1.0.0", *root]) == 1
+    assert "No local version of component absent" in capsys.readouterr().out
+    assert main(["component", "stop", "-n", "a", *root]) == 0
+    daemon.wait_for(lambda states: states.get("a") == "FINISHED")
