@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from read_sense_hat.appliances import Appliance, ApplianceName, make_appliance
+from read_sense_hat.appliances import Appliance, ApplianceName
+from read_sense_hat.appliances.catalogue import make_appliance
 from read_sense_hat.appliances.faults import KINDS, FaultError, parse_faults
 from read_sense_hat.appliances.grid import Grid
 

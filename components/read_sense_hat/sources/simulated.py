@@ -6,7 +6,8 @@ An appliance does not age ten years when its hub gets the time.
 
 from collections.abc import Sequence
 
-from read_sense_hat.appliances import Appliance, ApplianceName, make_appliance
+from read_sense_hat.appliances import Appliance, ApplianceName
+from read_sense_hat.appliances.catalogue import make_appliance
 from read_sense_hat.sources import GOOD, Sample
 
 JUMP_S = 2 * 86_400.0
