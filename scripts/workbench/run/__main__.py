@@ -74,7 +74,13 @@ def _watch(console: Console, arguments: Arguments, observation: Observation) -> 
     if console.is_terminal and not arguments.quiet:
         with Live(console=console, screen=False, auto_refresh=False) as live:
             while not is_over():
-                live.update(render(observation.picture(), headline(arguments)), refresh=True)
+                screen = render(
+                    observation.picture(),
+                    headline(arguments),
+                    rows=console.height,
+                    columns=console.width,
+                )
+                live.update(screen, refresh=True)
                 time.sleep(FRAME_S)
         return
     said_s = time.monotonic()

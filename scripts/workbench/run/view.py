@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from hubkit.health import short_name
 from workbench.run.observation import DevicePicture, LedPicture, Picture
 
 _STATE_STYLES = {
@@ -28,19 +29,26 @@ _OFF = (38, 38, 38)
 """An LED that is off is a dark dot, so that the matrix is seen."""
 _MAIN_METRICS = 3
 _PICTURE_COLUMNS = 128
+_ROOMY_ROWS = 36
+_ROOMY_COLUMNS = 118
 
 
-def render(picture: Picture, headline: str) -> RenderableType:
-    """The whole screen."""
-    left = Group(_components(picture), _devices(picture))
-    right = Group(_ledger(picture), _cloud(picture), _led(picture.led))
-    parts: list[RenderableType] = [
+def render(
+    picture: Picture, headline: str, *, rows: int = 50, columns: int = _PICTURE_COLUMNS
+) -> RenderableType:
+    """The whole screen; without the devices where a terminal has no room for them."""
+    ledger, cloud, led = _ledger(picture), _cloud(picture), _led(picture.led)
+    if rows >= _ROOMY_ROWS and columns >= _ROOMY_COLUMNS:
+        left = Group(_components(picture), _devices(picture))
+        middle: RenderableType = Columns([left, Group(ledger, cloud, led)])
+    else:
+        middle = Group(Columns([_components(picture), ledger]), Columns([led, cloud]))
+    return Group(
         Text.assemble((" HBS Hub ", "bold reverse"), f"  {headline}   {picture.seconds:.0f} s"),
-        Columns([left, right]),
-    ]
-    parts += [Text(f" {note}", style="yellow") for note in picture.notes]
-    parts.append(Text(" Ctrl-C stops in order and delivers what is queued", style="dim"))
-    return Group(*parts)
+        middle,
+        *(Text(f" {note}", style="yellow") for note in picture.notes),
+        Text(" Ctrl-C stops in order and delivers what is queued", style="dim"),
+    )
 
 
 def save_svg(picture: Picture, headline: str, path: Path) -> None:
@@ -102,7 +110,7 @@ def _components(picture: Picture) -> Table:
     for component in picture.components.values():
         state = Text(component.state, style=_STATE_STYLES.get(component.state, "yellow"))
         memory = f"{component.pss_bytes / 1e6:.0f}" if component.pss_bytes else ""
-        table.add_row(component.name, state, str(component.restarts), memory)
+        table.add_row(short_name(component.name), state, str(component.restarts), memory)
     return table
 
 
