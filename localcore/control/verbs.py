@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from localcore.cloud import endpoint
-from localcore.deployments import DeploymentStatus, Document, parse_update_config
+from localcore.deployment_target import Document, parse_update_config
+from localcore.deployments import DeploymentStatus
 from localcore.errors import LocalcoreError
 from localcore.mqtt import MqttMessage, MqttRefused
 from localcore.pubsub import LocalMessage

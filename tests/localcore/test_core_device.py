@@ -293,3 +293,26 @@ def test_a_device_program_lives_and_dies_with_localcore(daemon: Any, lines: Any)
         own.stop()
     assert gone(first)
     assert gone(second)
+
+
+def test_a_deployment_that_a_kill_interrupts_goes_on_at_the_next_start(
+    daemon: Any, lines: Any
+) -> None:
+    install = f"echo installing > {lines.path}; test -e go || exec sleep 1000; touch done"
+    folder = daemon.root / "given"
+    folder.mkdir()
+    (folder / "a-1.0.0.yaml").write_text(
+        "ComponentName: a\nComponentVersion: 1.0.0\n"
+        f"Manifests: [{{Lifecycle: {{install: '{install}', run: '{SLEEP}'}}}}]\n"
+    )
+    deployment = daemon.control.create_deployment(recipe_dir=folder, merge={"a": "1.0.0"})
+    assert lines.next() == "installing"
+    daemon.kill()
+    (daemon.root / "work" / "a" / "go").touch()
+    daemon.start()
+    assert daemon.control.deployment(deployment)["status"] in ("IN_PROGRESS", "SUCCEEDED")
+    assert lines.next() == "installing"
+    daemon.wait_for(lambda states: states.get("a") == "RUNNING")
+    # The next one waits in the queue for the end of this one.
+    assert daemon.deploy({})["status"] == "SUCCEEDED"
+    assert daemon.control.deployment(deployment)["status"] == "SUCCEEDED"
