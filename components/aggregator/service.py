@@ -24,6 +24,7 @@ from hubkit.payloads import (
     encode,
 )
 from hubkit.service import NotNowError, Service, Surroundings
+from hubkit.streams import Streams
 from hubkit.volatile import volatile_folder
 
 COMPONENT = "com.hbs.hub.Aggregator"
@@ -243,9 +244,6 @@ class AggregatorService(Service):
     def _new_exporter(self, configuration: AggregatorConfiguration) -> ExporterThread | None:
         if configuration.export == "none":
             return None
-        # The stream manager's client costs 10 MB: only who exports imports it.
-        from hubkit.streams import Streams  # noqa: PLC0415
-
         address = configuration.stream_manager
         destination = Destination(
             bucket=configuration.bucket,
