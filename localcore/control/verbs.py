@@ -70,7 +70,9 @@ async def _status(device: "CoreDevice", _request: dict[str, Any], _send: Send) -
     }
 
 
-async def _shutdown(device: "CoreDevice", _request: dict[str, Any], _send: Send) -> dict[str, Any]:
+async def _shutdown(device: "CoreDevice", _request: dict[str, Any], send: Send) -> dict[str, Any]:
+    # Answered before the daemon begins to end and cuts this connection, too.
+    await send({"ok": True})
     device.shut_down()
     return {}
 

@@ -99,3 +99,11 @@ def test_a_deployment_by_greengrass_clis_flags(
     assert "No local version of component absent" in capsys.readouterr().out
     assert main(["component", "stop", "-n", "a", *root]) == 0
     daemon.wait_for(lambda states: states.get("a") == "FINISHED")
+
+
+def test_stop_ends_the_daemon_and_a_second_stop_says_that_none_runs(
+    daemon: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["stop", "--root", str(daemon.root), "--timeout", "20"]) == 0
+    assert main(["stop", "--root", str(daemon.root)]) == 3
+    assert "No localcore runs" in capsys.readouterr().err
