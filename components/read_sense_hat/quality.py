@@ -4,16 +4,16 @@ Law: a flag is added, a number is never changed; what is no number becomes None.
 source gave stays. The limits are what the chips can measure, not what is usual in a room:
 
     Metric                  Limits            Source
-    temperature_c           -40 .. 120        HTS221 data sheet, DocID026333 rev 4, table 1
+    temperature_c           -40 .. 120        HTS221 data sheet, DocID026333
     humidity_pct            0 .. 100          the same
-    pressure_hpa            260 .. 1260       LPS25H data sheet, DocID023722, table 3
-    acceleration_?_g        -16 .. 16         LSM9DS1 data sheet, DocID025715, table 3
+    pressure_hpa            260 .. 1260       LPS25H data sheet, DocID023722
+    acceleration_?_g        -16 .. 16         LSM9DS1 data sheet, DocID025715
 
 Frozen: the same number, to the last bit, in every one of `FROZEN_SAMPLES` readings over at least
 `FROZEN_SECONDS`. Only where the noise is several times the resolution, so that chance cannot do it:
 
-    pressure_hpa     noise 0.01 hPa RMS in high resolution (LPS25H, table 3), resolution 1/4096 hPa
-    humidity_pct     noise 0.03 % RMS at 32 averages (HTS221, table 19), resolution 0.004 %
+    pressure_hpa     noise 0.01 hPa RMS in high resolution (LPS25H), resolution 1/4096 hPa
+    humidity_pct     noise 0.03 % RMS at 32 averages (HTS221), resolution 0.004 %
     acceleration_?_g no figure in the data sheet; in the 24,604 readings of the Astro Pi's log of
                      2015 no axis gave the same number three times in a row
 

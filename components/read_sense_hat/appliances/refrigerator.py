@@ -23,7 +23,7 @@ when running all the time is no longer enough: power and duty tell hours earlier
     C_food      55 kJ/K    15 kg of food at 3.7 kJ/(kg K)
     UA_food     4 W/K      1 m2 of surface at 4 W/(m2 K), natural convection
     UA_door     25 W/K     a tenth of the air exchanged each second that it is open (ASHRAE
-                           Refrigeration, ch. 24), scaled by the density
+                           Handbook, Refrigeration), scaled by the density
     Q           110 W      small R600a compressor at -20/40 C, 75 W electrical
     UA_evap     6 W/K      evaporator of 0.5 m2; with 110 W it is 18 K colder than the air
 

@@ -18,12 +18,12 @@ refrigerant is lost, see `refrigerant.py`; supply air gets milder and running lo
     Parameter       Value       Source
     UA              120 W/K     30 m2 envelope at U = 1.2 W/(m2 K) and 0.5 air changes an hour,
                                 twice that for floor, ceiling and door to unheated rooms
-    C               3.0 MJ/K    125 kJ/K for each of 24 m2 of floor: ISO 13790, table 12,
-                                "light" (110) with furniture
+    C               3.0 MJ/K    125 kJ/K for each of 24 m2 of floor: the class
+                                "light" of ISO 13790 (110) with furniture
     M               360 kg      72 kg of air; walls and furniture buffer four times as much
     m_vent          0.01 kg/s   0.5 air changes an hour
-    Q_people        100 W       and 50 g/h of water, a person seated (ASHRAE Fundamentals 2021,
-                                ch. 18, table 1); two on weekdays from 8 to 17 h UTC; 80 W of
+    Q_people        100 W       and 50 g/h of water, a person seated (ASHRAE Handbook,
+                                Fundamentals); two on weekdays from 8 to 17 h UTC; 80 W of
                                 devices always
     Q_sun           300 W       at noon through 2 m2 of window
     COP             3.2         EN 14511 rating of a small split unit
