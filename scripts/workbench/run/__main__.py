@@ -1,28 +1,24 @@
 """`python -m workbench.run`: what `scripts/run` starts."""
 
-import contextlib
 import os
 import signal
 import sys
+import threading
 import time
-from types import FrameType
 
 from rich.console import Console
 from rich.live import Live
 
 from workbench.names import REPOSITORY
 from workbench.run.arguments import Arguments, parse
-from workbench.run.observation import Observation
+from workbench.run.observation import Observation, Picture
 from workbench.run.report import balance, write_report
-from workbench.run.session import RunError, Session
+from workbench.run.root_folder import RunError
+from workbench.run.session import Session, StoppedError
 from workbench.run.view import line, render, save_svg, summary
 
 LINE_S = 2.0
 FRAME_S = 0.25
-
-
-class _Interrupted(BaseException):
-    """Ctrl-C or SIGTERM."""
 
 
 def main(argv: list[str]) -> int:
@@ -30,46 +26,63 @@ def main(argv: list[str]) -> int:
     arguments = parse(argv, REPOSITORY / ".hub")
     console = Console()
     observation = Observation()
-    session = Session(arguments, observation)
+    # A signal is looked at where every process is known: one more Ctrl-C leaves nothing behind.
+    stop_wanted = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        signal.signal(number, lambda *_: stop_wanted.set())
+    session = Session(arguments, observation, stop_wanted)
     try:
         _say(console, arguments, f"starting the hub in {arguments.root}")
         session.start()
-        with contextlib.suppress(_Interrupted):
-            _watch(console, arguments, observation)
-        _ignore_signals()
+        _watch(console, arguments, observation, stop_wanted)
         _say(console, arguments, "stopping in order, delivering what is queued")
         final = observation.picture()
         session.stop()
         picture = observation.picture()
         picture.components, picture.seconds = final.components, final.seconds
-    except _Interrupted:
+    except StoppedError:
         console.print("interrupted before the hub was running")
         return 130
     except RunError as error:
         print(f"scripts/run: {error}", file=sys.stderr)
         return 2
     finally:
-        _ignore_signals()
         session.close()
     console.print(summary(picture), highlight=False)
-    if arguments.report is not None:
-        write_report(picture, arguments.report)
-    if arguments.picture is not None:
-        save_svg(final, headline(arguments), arguments.picture)
-    wrong = balance(picture)
+    wrong = [*balance(picture), *_save(arguments, picture, final)]
     for complaint in wrong:
         print(f"scripts/run: {complaint}", file=sys.stderr)
     return 1 if wrong else 0
 
 
-def _watch(console: Console, arguments: Arguments, observation: Observation) -> None:
+def _save(arguments: Arguments, picture: Picture, final: Picture) -> list[str]:
+    """Write the files that were asked for; what could not be written."""
+    wrong = []
+    if arguments.report is not None:
+        try:
+            write_report(picture, arguments.report)
+        except OSError as error:
+            wrong.append(f"--report {arguments.report}: {error.strerror}: name another file")
+    if arguments.picture is not None:
+        try:
+            save_svg(final, headline(arguments), arguments.picture)
+        except OSError as error:
+            wrong.append(f"--picture {arguments.picture}: {error.strerror}: name another file")
+    return wrong
+
+
+def _watch(
+    console: Console,
+    arguments: Arguments,
+    observation: Observation,
+    stop_wanted: threading.Event,
+) -> None:
     """Show what happens until it is time to stop."""
     end_s = None if arguments.seconds is None else time.monotonic() + arguments.seconds
 
     def is_over() -> bool:
-        return (end_s is not None and time.monotonic() >= end_s) or observation.sources_ended()
+        is_late = end_s is not None and time.monotonic() >= end_s
+        return is_late or observation.sources_ended() or stop_wanted.is_set()
 
     if console.is_terminal and not arguments.quiet:
         with Live(console=console, screen=False, auto_refresh=False) as live:
@@ -81,11 +94,11 @@ def _watch(console: Console, arguments: Arguments, observation: Observation) -> 
                     columns=console.width,
                 )
                 live.update(screen, refresh=True)
-                time.sleep(FRAME_S)
+                stop_wanted.wait(FRAME_S)
         return
     said_s = time.monotonic()
     while not is_over():
-        time.sleep(FRAME_S)
+        stop_wanted.wait(FRAME_S)
         if not arguments.quiet and time.monotonic() - said_s >= LINE_S:
             said_s = time.monotonic()
             print(line(observation.picture()), flush=True)
@@ -99,16 +112,6 @@ def headline(arguments: Arguments) -> str:
 def _say(console: Console, arguments: Arguments, text: str) -> None:
     if not arguments.quiet:
         console.print(text, highlight=False)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    raise _Interrupted
-
-
-def _ignore_signals() -> None:
-    """Stopping is under way: a second Ctrl-C must not leave processes behind."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

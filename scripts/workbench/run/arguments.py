@@ -3,9 +3,18 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Final, Literal, cast
+
+from read_sense_hat.appliances import ApplianceName
+from read_sense_hat.appliances.faults import FaultError, parse_faults
 
 SourceKind = Literal["emulator", "simulated", "replay", "sensehat"]
+
+APPLIANCES: Final[dict[SourceKind, tuple[ApplianceName, ...]]] = {
+    "emulator": ("refrigerator", "washing_machine"),
+    "simulated": ("hvac", "refrigerator", "washing_machine"),
+}
+"""The simulated appliances of a source: those that can have faults."""
 
 _DESCRIPTION = """\
 Run the hub on this machine: a source produces readings, the components of the suite measure,
@@ -81,11 +90,17 @@ def parse(argv: list[str], default_root: Path) -> Arguments:
             f"--speed {given.speed:g} with --source {source}: a sensor cannot be hurried; use "
             "simulated or replay:FILE"
         )
-    if given.seconds is not None and given.seconds <= 0:
+    if given.seconds is not None and not given.seconds > 0:
         parser.error(f"--seconds {given.seconds:g}: must be above 0")
     for option, file in (("--report", given.report), ("--picture", given.picture)):
         if file is not None and not file.absolute().parent.is_dir():
             parser.error(f"{option} {file}: there is no folder {file.absolute().parent}")
+        if file is not None and file.is_dir():
+            parser.error(f"{option} {file} is a folder: name a file")
+    root = (given.root or default_root).resolve()
+    if root.exists() and not root.is_dir():
+        parser.error(f"--root {root} is no folder: name another")
+    _check_faults(parser, source, given.fault)
     return Arguments(
         source=source,
         recordings=recordings,
@@ -93,11 +108,26 @@ def parse(argv: list[str], default_root: Path) -> Arguments:
         seconds=given.seconds,
         report=given.report,
         picture=given.picture,
-        root=(given.root or default_root).absolute(),
+        root=root,
         quiet=given.quiet,
         seed=given.seed,
         faults=tuple(given.fault),
     )
+
+
+def _check_faults(parser: argparse.ArgumentParser, source: SourceKind, faults: list[str]) -> None:
+    """`parser.error` ends the process."""
+    appliances = APPLIANCES.get(source, ())
+    for fault in faults:
+        name, _, text = fault.partition(":")
+        appliance = next((known for known in appliances if known == name), None)
+        if appliance is None:
+            known = ", ".join(appliances) or "no simulated appliance"
+            parser.error(f"--fault {fault}: the source {source} has {known}")
+        try:
+            parse_faults(appliance, [text])
+        except FaultError as error:
+            parser.error(f"--fault {fault}: {error}")
 
 
 def _source(parser: argparse.ArgumentParser, text: str) -> tuple[SourceKind, tuple[Path, ...]]:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from workbench.run.arguments import Arguments
+from workbench.run.arguments import APPLIANCES, Arguments
 
 # Those that are configured below are roots too: the Java nucleus ignores a configuration update of
 # a component that only came as a dependency.
@@ -88,12 +88,12 @@ def devices(arguments: Arguments) -> list[dict[str, Any]]:
             hat = {"id": "hat-1", "source": arguments.source, "periodSeconds": _LIVE_PERIOD_S}
             if arguments.source == "sensehat":
                 return [hat]
-            return [hat, *_appliances(arguments, ("refrigerator", "washing_machine"))]
+            return [hat, *_appliances(arguments)]
         case "simulated":
-            return _appliances(arguments, ("hvac", "refrigerator", "washing_machine"))
+            return _appliances(arguments)
 
 
-def _appliances(arguments: Arguments, names: tuple[str, ...]) -> list[dict[str, Any]]:
+def _appliances(arguments: Arguments) -> list[dict[str, Any]]:
     return [
         {
             "id": f"{name.replace('_', '-')}-1",
@@ -107,7 +107,7 @@ def _appliances(arguments: Arguments, names: tuple[str, ...]) -> list[dict[str, 
                 if fault.partition(":")[0] == name
             ],
         }
-        for name in names
+        for name in APPLIANCES[arguments.source]
     ]
 
 

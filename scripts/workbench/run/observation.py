@@ -53,6 +53,8 @@ class DevicePicture:
     windows: int = 0
     state: str = "starting"
     source: str = ""
+    accepted: bool = False
+    """Whether the Aggregator has everything that the producer says it has published."""
     refused: dict[str, int] = field(default_factory=dict)
     last: dict[str, float | None] = field(default_factory=dict)
     last_time_s: float | None = None
@@ -81,6 +83,8 @@ class Observation:
         self._ledger = NOTHING
         self._exporter = "none"
         self._devices: dict[str, DevicePicture] = {}
+        self._published: dict[str, tuple[str, int]] = {}
+        self._accepted: dict[str, dict[str, int]] = {}
         self._components: dict[str, ComponentPicture] = {}
         self._cloud = CloudCounts()
         self._led = LedPicture()
@@ -171,12 +175,21 @@ class Observation:
             device = self._device(device_id)
             device.windows = entry.windows
             device.produced = max(device.produced, entry.total.produced)
+            self._accepted[device_id] = {b: of.accepted_upto for b, of in entry.boots.items()}
+            self._compare(device_id)
 
     def _learn_status(self, status: ProducerStatus) -> None:
         for device_id, entry in status.devices.items():
             device = self._device(device_id)
             device.state, device.source = entry.state, entry.source
             device.refused = entry.refused
+            self._published[device_id] = entry.boot, entry.next_seq
+            self._compare(device_id)
+
+    def _compare(self, device_id: str) -> None:
+        boot, next_seq = self._published.get(device_id, ("", 1))
+        accepted_upto = self._accepted.get(device_id, {}).get(boot, 0)
+        self._device(device_id).accepted = accepted_upto >= next_seq
 
     def _learn_window(self, window: Window) -> None:
         device = self._device(window.device_id)

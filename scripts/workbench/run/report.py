@@ -58,6 +58,23 @@ def write_report(picture: Picture, path: Path) -> None:
     path.write_text(json.dumps(report(picture), indent=2) + "\n")
 
 
+def is_accepted(picture: Picture) -> bool:
+    """Whether every sensor has said its last word and the Aggregator has heard it."""
+    devices = picture.devices.values()
+    return all(device.state == "stopped" and device.accepted for device in devices)
+
+
+def is_delivered(picture: Picture) -> bool:
+    """Whether nothing is left to deliver, as far as is known at the end of a run."""
+    ledger, cloud = picture.ledger, picture.cloud
+    return (
+        is_accepted(picture)
+        and ledger.queued == 0
+        and cloud.s3_keys >= ledger.produced - sum(ledger.dropped.values())
+        and cloud.kinesis_windows >= sum(device.windows for device in picture.devices.values())
+    )
+
+
 def balance(picture: Picture) -> list[str]:
     """What does not agree at the end of a run; nothing when all is well.
 

@@ -2,14 +2,13 @@
 
 Law: the order of stopping follows the readings. The sensors stop and wait until all they produced
 is accepted; the Aggregator stops and waits until all it accepted is delivered; then the core device
-stops; the embedded cloud is asked last what it has, and goes last.
+stops; the embedded cloud is asked last what it has, and goes last. What is killed on that way, or
+does not get done in time, is started again and stopped again, until the cloud has everything.
 """
 
 import contextlib
 import json
-import os
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +17,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from localcore.cloud import endpoint
 from localcore.cloud.contents import CloudContents
@@ -33,19 +34,26 @@ from workbench.run.deployment import (
     configuration_update,
 )
 from workbench.run.observation import TOPICS, ComponentPicture, Observation
+from workbench.run.report import is_accepted, is_delivered
+from workbench.run.root_folder import RootFolder, RunError
 
 READY_S = 20.0
-SENSORS_STOP_S = 40.0
-AGGREGATOR_STOP_S = 90.0
 POLL_S = 0.5
+LOOK_S = 0.05
+STOP_S = 150.0
+"""For delivering what is queued. The nucleus gives a component 15 s to end; some hundred thousand
+readings of a recording take longer than that."""
+ROUNDS_IN_VAIN = 3
+SETTLE_S = 2.0
+"""The last words of a component that has ended are on their way through two sockets."""
 
 READ_SENSE_HAT = "com.hbs.hub.ReadSenseHAT"
 AGGREGATOR = "com.hbs.hub.Aggregator"
 WRITE_SENSE_HAT = "com.hbs.hub.WriteSenseHAT"
 
 
-class RunError(Exception):
-    """The run cannot go on; the message is one line with the remedy."""
+class StoppedError(Exception):
+    """The user wanted to stop before the hub was running."""
 
 
 class Session:
@@ -54,17 +62,23 @@ class Session:
     Args:
         arguments: What the user asked for.
         observation: Where everything that is seen goes.
+        stop_wanted: Ends `start`, at a place where `close` knows of every process.
     """
 
-    def __init__(self, arguments: Arguments, observation: Observation) -> None:
+    def __init__(
+        self, arguments: Arguments, observation: Observation, stop_wanted: threading.Event
+    ) -> None:
         self._arguments = arguments
         self._observation = observation
+        self._stop_wanted = stop_wanted
+        self._root: RootFolder | None = None
         self._control = Control(arguments.root)
         self._stream_manager_port = _free_port()
         self._daemon: subprocess.Popen[bytes] | None = None
         self._log = arguments.root / "run.log"
         self._ending = threading.Event()
         self._watchers: list[threading.Thread] = []
+        self._keeper: threading.Thread | None = None
         self._contents: CloudContents | None = None
 
     def start(self) -> None:
@@ -72,9 +86,10 @@ class Session:
 
         Raises:
             RunError: Something did not start.
+            StoppedError: Stopping was wanted meanwhile.
         """
         root = self._arguments.root
-        _prepare(root)
+        self._root = RootFolder(root)
         try:
             cloud = endpoint.ensure(
                 root / "cloud", buckets=[BUCKET], kinesis_streams=[KINESIS_STREAM]
@@ -82,6 +97,8 @@ class Session:
         except endpoint.CloudError as error:
             raise RunError(str(error)) from error
         self._contents = CloudContents(cloud.url, BUCKET, KINESIS_STREAM)
+        if self._stop_wanted.is_set():
+            raise StoppedError
         self._start_daemon()
         for topic in TOPICS:
             self._watch(lambda topic=topic: self._follow(topic))  # type: ignore[misc]
@@ -89,18 +106,27 @@ class Session:
         self._watch(self._look_at_cloud)
         self._deploy()
         self._observation.started()
-        self._watch(self._keep_daemon)
+        self._keeper = self._watch(self._keep_daemon)
 
     def stop(self) -> None:
         """Stop in order, deliver what is queued, and count the cloud a last time."""
-        with contextlib.suppress(LocalcoreError):
-            self._stop_component(READ_SENSE_HAT, SENSORS_STOP_S)
-            self._stop_component(AGGREGATOR, AGGREGATOR_STOP_S)
-        self._refresh_cloud()
+        deadline = time.monotonic() + STOP_S
+        arrived, in_vain = -1, 0
+        while not self._stop_components(deadline) and time.monotonic() < deadline:
+            cloud = self._observation.picture().cloud
+            in_vain = 0 if cloud.s3_keys + cloud.kinesis_windows > arrived else in_vain + 1
+            arrived = cloud.s3_keys + cloud.kinesis_windows
+            if in_vain == ROUNDS_IN_VAIN:
+                return
+            self._observation.note("not everything is delivered yet: starting again to go on")
+            self._restart_components()
 
     def close(self) -> None:
         """End every process of the run; may be called again."""
         self._ending.set()
+        if self._keeper is not None:
+            # Nobody may start localcore again from here on.
+            self._keeper.join()
         if self._daemon is not None and self._daemon.poll() is None:
             self._daemon.send_signal(signal.SIGTERM)
             try:
@@ -110,7 +136,49 @@ class Session:
                 self._daemon.wait()
         for thread in self._watchers:
             thread.join(READY_S)
-        endpoint.stop(self._arguments.root / "cloud")
+        if self._root is not None:
+            endpoint.stop(self._root.path / "cloud")
+            self._root.close()
+
+    def _stop_components(self, deadline: float) -> bool:
+        """Stop sensors and Aggregator; whether the cloud has everything then."""
+        try:
+            for name in (READ_SENSE_HAT, AGGREGATOR):
+                self._control.stop(name)
+                while self._control.component(name)["pids"]:
+                    if time.monotonic() > deadline:
+                        self._observation.note(f"{name} did not stop within {STOP_S:g} s")
+                        return False
+                    time.sleep(LOOK_S)
+        except UnreachableError:
+            return False
+        settled_by = time.monotonic() + SETTLE_S
+        while not self._is_delivered():
+            if time.monotonic() > settled_by:
+                return False
+            time.sleep(LOOK_S)
+        return True
+
+    def _is_delivered(self) -> bool:
+        try:
+            self._refresh_cloud()
+        except (BotoCoreError, ClientError) as error:
+            self._observation.note(f"the embedded cloud does not answer: {error}")
+        return is_delivered(self._observation.picture())
+
+    def _restart_components(self) -> None:
+        """Start what has something left to do again, and wait until it runs."""
+        waiting = {AGGREGATOR}
+        if not is_accepted(self._observation.picture()):
+            waiting.add(READ_SENSE_HAT)
+        for name in sorted(waiting):
+            with contextlib.suppress(LocalcoreError):
+                self._control.restart(name)
+        deadline = time.monotonic() + READY_S
+        while waiting and time.monotonic() < deadline:
+            with contextlib.suppress(LocalcoreError):
+                waiting -= {n for n in waiting if self._control.component(n)["state"] == "RUNNING"}
+            time.sleep(LOOK_S)
 
     def _start_daemon(self) -> None:
         arguments = self._arguments
@@ -129,7 +197,7 @@ class Session:
         deadline = time.monotonic() + READY_S
         while True:
             try:
-                self._control.wait_until_ready(POLL_S)
+                self._control.wait_until_ready(LOOK_S)
             except UnreachableError:
                 code = self._daemon.poll()
                 if code is not None or time.monotonic() > deadline:
@@ -142,32 +210,28 @@ class Session:
         arguments = self._arguments
         update = configuration_update(arguments, Path(sys.prefix), self._stream_manager_port)
         try:
-            result = self._control.deploy(
+            deployment_id = self._control.create_deployment(
                 recipe_dir=REPOSITORY / "recipes",
                 artifact_dir=REPOSITORY / "artifacts",
                 merge=COMPONENTS,
                 update_config=update,
             )
+            while True:
+                deployment = self._control.deployment(deployment_id)
+                if deployment["status"] in {"SUCCEEDED", "FAILED"}:
+                    break
+                if self._stop_wanted.wait(LOOK_S):
+                    raise StoppedError
         except LocalcoreError as error:
             raise RunError(f"the deployment was refused: {error}") from error
-        deployment = result.get("deployment", result)
-        if deployment.get("status") != "SUCCEEDED":
+        if deployment["status"] != "SUCCEEDED":
             raise RunError(
                 f"the deployment {json.dumps(deployment)[:500]}; see {arguments.root / 'logs'}"
             )
 
-    def _stop_component(self, name: str, timeout_s: float) -> None:
-        self._control.stop(name)
-        deadline = time.monotonic() + timeout_s
-        while self._control.component(name)["pids"]:
-            if time.monotonic() > deadline:
-                self._observation.note(f"{name} did not stop within {timeout_s:g} s")
-                return
-            time.sleep(0.05)
-
     # What runs in threads until the end.
 
-    def _watch(self, look: Callable[[], None]) -> None:
+    def _watch(self, look: Callable[[], None]) -> threading.Thread:
         def repeat() -> None:
             while not self._ending.is_set():
                 with contextlib.suppress(LocalcoreError):
@@ -177,6 +241,7 @@ class Session:
         thread = threading.Thread(target=repeat, daemon=True)
         self._watchers.append(thread)
         thread.start()
+        return thread
 
     def _follow(self, topic_filter: str) -> None:
         for topic, payload in self._control.subscribe(topic_filter):
@@ -199,8 +264,8 @@ class Session:
             self._observation.set_led(frame.read_bytes())
 
     def _look_at_cloud(self) -> None:
-        # botocore's errors: an endpoint that is busy answers the next time.
-        with contextlib.suppress(Exception):
+        # An endpoint that is busy answers the next time.
+        with contextlib.suppress(BotoCoreError, ClientError):
             self._refresh_cloud()
 
     def _refresh_cloud(self) -> None:
@@ -211,29 +276,10 @@ class Session:
         daemon = self._daemon
         if daemon is not None and daemon.poll() is not None and not self._ending.is_set():
             self._observation.note(f"localcore ended with {daemon.returncode}: started again")
-            self._start_daemon()
-
-
-def _prepare(root: Path) -> None:
-    """An empty folder for the run; a folder of something else is refused.
-
-    Raises:
-        RunError: Someone runs there, or it holds what no run made.
-    """
-    marker = root / "run.json"
-    if root.exists() and any(root.iterdir()) and not marker.exists():
-        raise RunError(f"--root {root} is not empty and no earlier run made it: name another")
-    try:
-        Control(root).status()
-    except LocalcoreError:
-        pass
-    else:
-        raise RunError(f"another run is at work in {root}: stop it, or name another --root")
-    endpoint.stop(root / "cloud")
-    if root.exists():
-        shutil.rmtree(root)
-    root.mkdir(parents=True)
-    marker.write_text(json.dumps({"pid": os.getpid()}) + "\n")
+            try:
+                self._start_daemon()
+            except RunError as error:
+                self._observation.note(str(error))
 
 
 def _free_port() -> int:
