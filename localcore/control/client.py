@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from localcore.errors import LocalcoreError, UnreachableError
 from localcore.socket_paths import socket_path
@@ -162,14 +162,26 @@ class Control:
 
     def _answers(self, connection: socket.socket) -> Iterator[dict[str, Any]]:
         with connection, connection.makefile("rb") as lines:
-            for line in lines:
+            while line := self._line(lines):
                 answer: dict[str, Any] = json.loads(line)
                 if answer.get("ok") is False:
                     raise LocalcoreError(str(answer["error"]))
                 yield answer
                 if answer.get("ok"):
                     return
-        raise UnreachableError(f"localcore on {self.root} ended before it had answered")
+        raise self._ended()
+
+    def _line(self, lines: IO[bytes]) -> bytes:
+        """The next whole line; empty at the end."""
+        try:
+            line = lines.readline()
+        except OSError:
+            # Killed while a request of ours was unread.
+            raise self._ended() from None
+        return line if line.endswith(b"\n") else b""
+
+    def _ended(self) -> UnreachableError:
+        return UnreachableError(f"localcore on {self.root} ended before it had answered")
 
     def _messages(self, verb: str, topic_filter: str) -> Iterator[tuple[str, bytes]]:
         events = self.stream(verb, topicFilter=topic_filter)

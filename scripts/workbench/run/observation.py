@@ -7,6 +7,7 @@ Law: the ledger is the Aggregator's, produced counts are the producer's, and eve
 import dataclasses
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +90,7 @@ class Observation:
         self._cloud = CloudCounts()
         self._led = LedPicture()
         self._notes: list[str] = []
+        self._heard: Counter[type[Payload]] = Counter()
 
     def started(self) -> None:
         """The hub is deployed: seconds count from here."""
@@ -113,12 +115,18 @@ class Observation:
         except PayloadError:
             return
         with self._lock:
+            self._heard[kind] += 1
             if isinstance(parsed, Ledger):
                 self._learn_ledger(parsed)
             elif isinstance(parsed, ProducerStatus):
                 self._learn_status(parsed)
             elif isinstance(parsed, Window):
                 self._learn_window(parsed)
+
+    def heard(self, kind: type[Payload]) -> int:
+        """How many payloads of this kind have come."""
+        with self._lock:
+            return self._heard[kind]
 
     def set_components(self, components: list[ComponentPicture]) -> None:
         """The core device's components now."""

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from hubkit.payloads import Ledger, Payload, ProducerStatus
 from localcore.cloud import endpoint
 from localcore.cloud.contents import CloudContents
 from localcore.control.client import Control
@@ -167,17 +168,23 @@ class Session:
         return is_delivered(self._observation.picture())
 
     def _restart_components(self) -> None:
-        """Start what has something left to do again, and wait until it runs."""
-        waiting = {AGGREGATOR}
+        """Start what has something left to do again, and wait until it is heard.
+
+        A component that is RUNNING to the nucleus may not have got as far as to understand SIGTERM.
+        """
+        restarted: dict[str, type[Payload]] = {AGGREGATOR: Ledger}
         if not is_accepted(self._observation.picture()):
-            waiting.add(READ_SENSE_HAT)
-        for name in sorted(waiting):
+            restarted[READ_SENSE_HAT] = ProducerStatus
+        heard = {kind: self._observation.heard(kind) for kind in restarted.values()}
+        for name in restarted:
+            # A localcore that was killed comes back with all components running.
             with contextlib.suppress(LocalcoreError):
                 self._control.restart(name)
         deadline = time.monotonic() + READY_S
-        while waiting and time.monotonic() < deadline:
-            with contextlib.suppress(LocalcoreError):
-                waiting -= {n for n in waiting if self._control.component(n)["state"] == "RUNNING"}
+        while restarted and time.monotonic() < deadline:
+            for name, kind in list(restarted.items()):
+                if self._observation.heard(kind) > heard[kind]:
+                    del restarted[name]
             time.sleep(LOOK_S)
 
     def _start_daemon(self) -> None:
