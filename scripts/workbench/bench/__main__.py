@@ -1,5 +1,6 @@
 """`python -m workbench.bench`: what `scripts/bench` starts."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -49,10 +50,12 @@ def _measure(arguments: Arguments, setting: Setting) -> int:
     failures = 0
     for name in arguments.suites:
         try:
-            for result in SUITES[name](setting):
-                results.append(result)
-                value, unit = shown(result.value), result.figure.unit
-                print(f"{result.figure.name} {value} {unit}", file=sys.stderr, flush=True)
+            # Closed here and now: a suite that is interrupted between two figures has processes.
+            with contextlib.closing(SUITES[name](setting)) as measuring:
+                for result in measuring:
+                    results.append(result)
+                    value, unit = shown(result.value), result.figure.unit
+                    print(f"{result.figure.name} {value} {unit}", file=sys.stderr, flush=True)
         except BenchError as error:
             failures += 1
             print(f"scripts/bench: {name}: {error}", file=sys.stderr)

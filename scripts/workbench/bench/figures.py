@@ -5,7 +5,7 @@ beat; it fails nothing. Where it is None nothing was agreed.
 
 >>> two = measured("localcore.start_s", [0.5, 0.25, 0.75])
 >>> two.value, two.reached, two.figure.goal
-(0.5, True, 1.0)
+(0.5, True, 1)
 >>> measured("pipeline.readings_per_s", [10_000]).reached
 False
 """
@@ -76,6 +76,7 @@ _ALL: Final = (
     Figure("memory.Runtime_pss_mb", "MB"),
     Figure("memory.suite_pss_mb", "MB", 270),
     Figure("memory.localcore_pss_mb", "MB", 60),
+    Figure("memory.localcore_at_work_pss_mb", "MB"),
     Figure("localcore.start_s", "s", 1),
     Figure("localcore.deploy_suite_s", "s", 10),
     _rate("book.readings_per_s", "readings/s"),

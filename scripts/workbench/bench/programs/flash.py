@@ -1,9 +1,9 @@
 """What the Aggregator writes in a day at one reading in 5 s, with its recipe's configuration.
 
-The service as deployed, with its journal on a disk and its tail, as on tmpfs, not counted; the bus
-is a dummy and the clock is turned by hand, so that a day of commits takes seconds. Prints the bytes
-that the kernel counts as this process' writes to storage (`write_bytes`, proc_pid_io(5)), as MB a
-day.
+The service as deployed, its journal on a disk and its tail on tmpfs; the bus is a dummy and the
+clock is turned by hand, so that a day of commits takes seconds. Prints the bytes that the kernel
+counts as this process' writes to storage (`write_bytes`, proc_pid_io(5)), as MB a day. What the
+file system writes for itself at each sync is not in it.
 """
 
 from pathlib import Path

@@ -7,7 +7,7 @@ import msgspec
 
 from hubkit.ipc import Ipc
 from workbench.bench.programs.connection import connected, read_order, say
-from workbench.bench.programs.publish import stamped
+from workbench.bench.programs.publish import NEVER, stamped
 
 WARM_UP = 1_000
 """The allocator's pools and the client's buffers are at their size by then."""
@@ -41,7 +41,7 @@ def main() -> None:
 
 def _publish(ipc: Ipc, topic: str, count: int) -> None:
     for _ in range(count):
-        ipc.publish(topic, stamped(0))
+        ipc.publish(topic, stamped(NEVER))
     gc.collect()
 
 

@@ -13,7 +13,7 @@ import msgspec
 from awsiot.greengrasscoreipc import model  # noqa: TID251
 
 from workbench.bench.programs.connection import read_order, say
-from workbench.bench.programs.publish import WARM_UP, stamped
+from workbench.bench.programs.publish import NEVER, WARM_UP, stamped
 
 ANSWER_S = 20.0
 
@@ -34,7 +34,7 @@ def main() -> None:
     request = model.PublishToTopicRequest(
         topic=order.topic,
         publish_message=model.PublishMessage(
-            binary_message=model.BinaryMessage(message=stamped(0))
+            binary_message=model.BinaryMessage(message=stamped(NEVER))
         ),
     )
     waiting: deque[Any] = deque()

@@ -15,7 +15,7 @@ import msgspec
 
 from localcore.eventstream import Decoder, Frame, Header, HeaderType, Template, encode
 from workbench.bench.programs.connection import read_order, say
-from workbench.bench.programs.publish import stamped
+from workbench.bench.programs.publish import NEVER, stamped
 
 WARM_UP = 200
 TIMEOUT_S = 10.0
@@ -113,7 +113,7 @@ def _template(operation: str) -> Template:
 
 def _publish_all(publisher: _Client, subscriber: _Client, order: Order, count: int) -> None:
     template = _template("PublishToTopic")
-    message = {"binaryMessage": {"message": base64.b64encode(stamped(0)).decode()}}
+    message = {"binaryMessage": {"message": base64.b64encode(stamped(NEVER)).decode()}}
     payload = json.dumps({"topic": order.topic, "publishMessage": message}).encode()
     sent = answered = arrived = 0
     while answered < count or arrived < count:
@@ -136,7 +136,7 @@ def main() -> None:
     path = os.environ["AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"]
     publisher, subscriber = (_Client(path, os.environ["SVCUID"]) for _ in range(2))
     subscriber.ask("SubscribeToTopic", {"topic": order.topic})
-    message = {"binaryMessage": {"message": base64.b64encode(stamped(0)).decode()}}
+    message = {"binaryMessage": {"message": base64.b64encode(stamped(NEVER)).decode()}}
     publisher.ask("PublishToTopic", {"topic": order.topic, "publishMessage": message})
     while not subscriber.receive():
         pass

@@ -10,6 +10,7 @@ import time
 import msgspec
 
 from workbench.bench.programs.connection import connected, read_order, say
+from workbench.bench.programs.publish import NEVER
 
 
 class Order(msgspec.Struct):
@@ -28,7 +29,10 @@ def main() -> None:
     complete = threading.Event()
 
     def deliver(_topic: str, payload: bytes) -> None:
-        latencies_ms.append((time.monotonic_ns() - int(payload[:20])) / 1e6)
+        arrived_ns, sent_ns = time.monotonic_ns(), int(payload[:20])
+        if sent_ns == NEVER:
+            return
+        latencies_ms.append((arrived_ns - sent_ns) / 1e6)
         if len(latencies_ms) == order.count:
             complete.set()
 

@@ -1,6 +1,6 @@
 """The way of the book, on the same localcore and stream manager, for comparison."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from workbench.bench.figures import Measured, measured
 from workbench.bench.launch import run
@@ -11,7 +11,7 @@ KINESIS_STREAM = "book"
 RUNS = 3
 
 
-def measure(setting: Setting) -> Iterator[Measured]:
+def measure(setting: Setting) -> Generator[Measured, None, None]:
     """Measure with the stream manager exporting to the embedded cloud, as the book exports."""
     with setting.device() as device:
         device.start()

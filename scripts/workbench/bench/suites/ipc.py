@@ -1,7 +1,7 @@
 """Greengrass IPC: messages a second, latency, and what a client keeps of what it sent."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from workbench.bench.arguments import Nucleus
 from workbench.bench.effort import FULL
@@ -14,7 +14,7 @@ ARRIVAL_S = 10.0
 """How long after the last publish a message may arrive."""
 
 
-def measure(setting: Setting) -> Iterator[Measured]:
+def measure(setting: Setting) -> Generator[Measured, None, None]:
     """Measure the given nucleus, or a localcore."""
     if setting.nucleus is not None:
         setting.socket = setting.nucleus.socket
@@ -27,7 +27,7 @@ def measure(setting: Setting) -> Iterator[Measured]:
         yield from _measure(setting, nucleus)
 
 
-def _measure(setting: Setting, nucleus: Nucleus) -> Iterator[Measured]:
+def _measure(setting: Setting, nucleus: Nucleus) -> Generator[Measured, None, None]:
     effort, prefix = setting.effort, setting.topic_prefix
     count, runs = effort.publishes, effort.repeats
     seconds = run("publish", publish.Order(prefix, f"{prefix}/sync", count, runs), nucleus)

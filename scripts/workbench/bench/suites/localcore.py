@@ -1,7 +1,7 @@
 """How long a core device on a laptop takes to start, and to deploy the suite."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from workbench.bench.figures import Measured, measured
@@ -9,7 +9,7 @@ from workbench.bench.setting import Setting
 from workbench.bench.suites import hub
 
 
-def measure(setting: Setting) -> Iterator[Measured]:
+def measure(setting: Setting) -> Generator[Measured, None, None]:
     """Measure on new roots, with a warm environment."""
     starts_s, deployments_s = [], []
     for _ in range(setting.effort.deployments):

@@ -1,7 +1,7 @@
 """From publish to window: one deployed Aggregator, fed over real IPC by a process of its own."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from workbench.bench.device import RUNTIME
 from workbench.bench.figures import Measured, measured
@@ -13,7 +13,7 @@ from workbench.bench.setting import Setting
 AGGREGATOR = "com.hbs.hub.Aggregator"
 
 
-def measure(setting: Setting) -> Iterator[Measured]:
+def measure(setting: Setting) -> Generator[Measured, None, None]:
     """Measure the Aggregator with its recipe's configuration."""
     effort = setting.effort
     with setting.device() as device:
