@@ -7,6 +7,10 @@ boot, at any moment, produced = delivered + queued + dropped.
 A batch is accepted as it comes. Its windows wait for the order of sequence numbers: while a gap is
 open the batches behind it are held back, for `lateness_s` at most; then the gap is skipped, and
 what fills it later becomes window parts of its own.
+
+The state is bounded whatever comes: `check` refuses what would take it past the limits below, and a
+boot of which nothing is missing is summed up when enough newer ones are there. Which boot of a
+device is the living one its producer's status says, and never a batch.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,6 +26,7 @@ from hubkit.journal import Account, Row
 from hubkit.payloads import (
     LedgerBoot,
     LedgerDevice,
+    PayloadError,
     ProducerDevice,
     ReadingBatch,
     ReplayRequest,
@@ -33,6 +38,19 @@ GAP_SECONDS = 0.5
 GAP_SECONDS_MOST = 10.0
 RANGES_PER_REQUEST = 100
 """Keeps a request below 4,500 bytes with 16 digit sequence numbers."""
+DEVICES = 256
+"""Each is some hundred bytes of state, written with every commit."""
+BOOTS_IN_DETAIL = 8
+"""As many boots of a device as the ledger's payload shows one by one; older ones are summed up."""
+BOOTS = 32
+BOOTS_REMEMBERED = 64
+"""Boots that were summed up and are known by name: what comes again of them is a duplicate."""
+NUMBERS_AHEAD = 10_000_000
+"""A batch further ahead of what its producer is known to have produced waits for the status: that
+comes every ten seconds, and nobody publishes a million readings a second."""
+GAPS = 1_000
+HELD_BATCHES = 256
+"""Batches that wait behind a gap are held in memory and in the state."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +81,12 @@ class BootState(msgspec.Struct):
 class DeviceState(msgspec.Struct):
     """One device, as saved.
 
-    `settled` sums up the boots in which nothing is open any more, and `settled_upto` is the newest
-    of them: what still comes of them was there before.
+    `settled` sums up the boots of which nothing is missing, but for what left the journal, which
+    the journal counts; `remembered` are their names, the newest last.
     """
 
     boots: dict[str, BootState] = {}
-    settled_upto: str = ""
+    remembered: list[str] = []
     period_s: float | None = None
     kept: Kept | None = None
     windows: int = 0
@@ -139,7 +157,8 @@ class _Device:
         self.period_s = state.period_s
         self.windows = state.windows
         self.settled = state.settled
-        self.settled_upto = state.settled_upto
+        self.remembered = state.remembered
+        self.living: str | None = None
         self.deadband = Deadband(settings.bands, settings.deadband_s, state.kept)
         self._window_s = settings.window_s
         self.boots: dict[str, _Boot] = {}
@@ -151,6 +170,12 @@ class _Device:
         if known is None:
             known = self.boots[boot] = self._new_boot(boot, BootState())
         return known
+
+    def settle(self, boot: _Boot) -> None:
+        """Sum up a boot of which nothing is missing."""
+        self.settled = _sum([self.settled, _entry(boot)])
+        self.remembered = [*self.remembered, boot.id][-BOOTS_REMEMBERED:]
+        del self.boots[boot.id]
 
     def _new_boot(self, boot: str, state: BootState) -> _Boot:
         made = _Boot(self.id, boot, self._window_s, state)
@@ -164,12 +189,12 @@ class _Device:
             kept=self.deadband.kept,
             windows=self.windows,
             settled=self.settled,
-            settled_upto=self.settled_upto,
+            remembered=self.remembered,
         )
 
     def is_settled(self, boot: str) -> bool:
-        """Whether all readings of a boot are accounted for, and its details forgotten."""
-        return boot <= self.settled_upto and boot not in self.boots
+        """Whether a boot was summed up: all its readings were there, or are known to be lost."""
+        return boot not in self.boots and boot in self.remembered
 
 
 class Core:
@@ -191,12 +216,43 @@ class Core:
         self._closed: list[Window] = []
         self._unpublished: list[Window] = []
 
+    def check(self, batch: ReadingBatch) -> None:
+        """Raise `PayloadError` for a batch that would take the state past its limits.
+
+        A refused batch is a gap: it is asked for again, and taken when there is room.
+        """
+        device = self._devices.get(batch.device_id)
+        if device is None:
+            self._check_devices(batch.device_id)
+        boot = None if device is None else device.boots.get(batch.boot)
+        produced = 0
+        if boot is not None:
+            produced = boot.produced
+            sequences = boot.sequences
+            if sequences.gaps >= GAPS and not sequences.joins(batch.seq, batch.next_seq):
+                raise PayloadError(f"seq={batch.seq} would be gap {GAPS + 1} of {batch.boot}")
+        elif (
+            device is not None
+            and len(device.boots) >= BOOTS
+            and batch.boot not in device.remembered
+        ):
+            raise PayloadError(
+                f"boot={batch.boot} of {device.id}: {BOOTS} others have gaps, the most at once"
+            )
+        if batch.seq > produced + NUMBERS_AHEAD:
+            raise PayloadError(
+                f"seq={batch.seq} is more than {NUMBERS_AHEAD} ahead of the {produced} readings "
+                f"that {batch.device_id} is known to have produced"
+            )
+
     def is_new(self, batch: ReadingBatch) -> bool:
         """Whether any of its readings is not settled yet."""
-        device = self._device(batch.device_id)
-        if device.is_settled(batch.boot):
-            return False
-        boot = device.boot(batch.boot)
+        device = self._devices.get(batch.device_id)
+        if device is None:
+            return True
+        boot = device.boots.get(batch.boot)
+        if boot is None:
+            return not device.is_settled(batch.boot)
         return bool(boot.sequences.missing_within(batch.seq, batch.next_seq))
 
     def accept(self, batch: ReadingBatch, now_s: float) -> None:
@@ -210,7 +266,7 @@ class Core:
         if device.is_settled(batch.boot):
             device.settled.duplicates += len(batch)
             return
-        boot = device.boot(batch.boot)
+        boot = self._boot(device, batch.boot)
         new = boot.sequences.fill(batch.seq, batch.next_seq)
         boot.produced = max(boot.produced, batch.next_seq)
         boot.last_arrival_s = now_s
@@ -228,20 +284,30 @@ class Core:
         self._close_ended(device, boot, now_s)
 
     def learn_status(self, device_id: str, status: ProducerDevice, now_s: float) -> None:
-        """Take what a producer says it has published."""
+        """Take what a producer says it has published.
+
+        Raises:
+            PayloadError: It is a device too many.
+        """
+        if device_id not in self._devices:
+            self._check_devices(device_id)
         device = self._device(device_id)
         if device.is_settled(status.boot):
             return
-        boot = device.boot(status.boot)
-        boot.produced = max(boot.produced, status.next_seq)
+        device.living = status.boot
+        boot = self._boot(device, status.boot)
+        # Not the highest status ever: a forged one is put right by the next.
+        boot.produced = max(boot.sequences.end, status.next_seq)
         boot.lose("ring_overrun", 0, min(status.oldest_seq, boot.produced))
         for lost_boot, first, end in status.lost:
             if lost_boot in device.boots and end <= device.boots[lost_boot].produced:
                 device.boots[lost_boot].lose("ring_overrun", first, end)
-        for older in device.boots.values():
-            # A new boot means that the ring of the one before is gone.
-            if older.id < status.boot:
-                older.lose("power_cut", 0, older.produced)
+        for earlier in device.boots.values():
+            # A new boot means that the rings of those heard of before it are gone. Not of those
+            # that come after it by name: the producer's counter may have begun again.
+            if earlier is boot:
+                break
+            earlier.lose("power_cut", 0, earlier.produced)
         if status.period_s and device.period_s != status.period_s:
             device.period_s = status.period_s
             for each in device.boots.values():
@@ -270,7 +336,7 @@ class Core:
         for device in self._devices.values():
             if not device.boots:
                 continue
-            boot = device.boots[max(device.boots)]
+            boot = device.boots.get(device.living or "") or device.boots[max(device.boots)]
             if boot.sequences.upto >= boot.produced:
                 boot.ask_at_s, boot.asked = None, 0
                 continue
@@ -306,23 +372,23 @@ class Core:
         self._closed.clear()
 
     def ledger(self, accounts: Iterable[Account]) -> tuple[dict[str, LedgerDevice], LedgerBoot]:
-        """Where every reading is, by device and in all; boots that are settled are folded away."""
-        left = {(a.device, a.boot): a for a in accounts if a.kind == READINGS}
+        """Where every reading is, by device and in all; what left the journal `accounts` say."""
+        left: dict[str, dict[str, Account]] = {}
+        for account in accounts:
+            if account.kind == READINGS:
+                left.setdefault(account.device, {})[account.boot] = account
         devices = {}
         for device in self._devices.values():
+            of_device = left.get(device.id, {})
             boots = {}
-            for boot in list(device.boots.values()):
-                account = left.get((device.id, boot.id))
-                entry = _entry(boot, account)
-                if entry.queued == 0 and boot.id != max(device.boots):
-                    self._close(device, boot.windows.close())
-                    device.settled = _sum([device.settled, entry])
-                    device.settled_upto = max(device.settled_upto, boot.id)
-                    del device.boots[boot.id]
-                else:
-                    boots[boot.id] = entry
-            total = _sum([device.settled, *boots.values()])
-            devices[device.id] = LedgerDevice(boots=boots, total=total, windows=device.windows)
+            for boot in device.boots.values():
+                found = of_device.pop(boot.id, None)
+                boots[boot.id] = _left(_entry(boot), [found] if found else [])
+            settled = _left(device.settled, list(of_device.values()))
+            total = _sum([settled, *boots.values()])
+            newest = list(boots)[-BOOTS_IN_DETAIL:]
+            shown = {name: boots[name] for name in boots if name in newest or name == device.living}
+            devices[device.id] = LedgerDevice(boots=shown, total=total, windows=device.windows)
         return devices, _sum([device.total for device in devices.values()])
 
     def _device(self, device_id: str) -> _Device:
@@ -330,6 +396,30 @@ class Core:
         if device is None:
             device = self._devices[device_id] = _Device(device_id, self._settings, DeviceState())
         return device
+
+    def _check_devices(self, device_id: str) -> None:
+        if len(self._devices) >= DEVICES:
+            raise PayloadError(
+                f"device_id={device_id}: {DEVICES} devices are known, the most a hub accounts for"
+            )
+
+    def _boot(self, device: _Device, boot_id: str) -> _Boot:
+        """The boot; a new one makes the oldest go into the sum."""
+        boot = device.boot(boot_id)
+        excess = len(device.boots) - BOOTS_IN_DETAIL
+        if excess > 0:
+            complete = [
+                each
+                for each in device.boots.values()
+                if each is not boot
+                and each.id != device.living
+                and each.sequences.upto >= each.produced
+            ]
+            for each in complete[:excess]:
+                self._release(device, each, 0.0, skip=True)
+                self._close(device, each.windows.close())
+                device.settle(each)
+        return boot
 
     def _window(self, device: _Device, boot: _Boot, piece: ReadingBatch, now_s: float) -> None:
         if piece.seq == boot.windowed:
@@ -341,6 +431,8 @@ class Core:
             boot.held[piece.seq] = piece
             if boot.held_since_s is None:
                 boot.held_since_s = now_s
+            if len(boot.held) > HELD_BATCHES:
+                self._release(device, boot, now_s, skip=True)
         else:
             part = Windows(device.id, boot.id, self._settings.window_s)
             part.period_s = device.period_s
@@ -385,18 +477,30 @@ def _slice(batch: ReadingBatch, first: int, end: int) -> ReadingBatch:
     )
 
 
-def _entry(boot: _Boot, account: Account | None) -> LedgerBoot:
-    dropped = dict(boot.dropped)
-    if account is not None and account.evicted:
-        dropped["quota"] = account.evicted
-    delivered = 0 if account is None else account.delivered
+def _entry(boot: _Boot) -> LedgerBoot:
+    """The account without what left the journal."""
     return LedgerBoot(
         produced=boot.produced,
         accepted=boot.accepted,
         accepted_upto=boot.sequences.upto,
-        delivered=delivered,
-        queued=boot.produced - delivered - sum(dropped.values()),
+        delivered=0,
+        queued=0,
         duplicates=boot.duplicates,
+        dropped=dict(boot.dropped),
+    )
+
+
+def _left(entry: LedgerBoot, accounts: Sequence[Account]) -> LedgerBoot:
+    """The account with what left the journal: the rest is queued."""
+    dropped = dict(entry.dropped)
+    delivered = sum(account.delivered for account in accounts)
+    for reason in ("evicted", "damaged"):
+        if count := sum(getattr(account, reason) for account in accounts):
+            dropped[reason if reason == "damaged" else "quota"] = count
+    return msgspec.structs.replace(
+        entry,
+        delivered=delivered,
+        queued=entry.produced - delivered - sum(dropped.values()),
         dropped=dropped,
     )
 

@@ -31,6 +31,28 @@ class Sequences:
         """The ranges above the first gap."""
         return list(zip(self._firsts, self._ends, strict=True))
 
+    @property
+    def end(self) -> int:
+        """The number after the highest one that is settled."""
+        return self._ends[-1] if self._ends else self.upto
+
+    @property
+    def gaps(self) -> int:
+        """How many gaps there are below `end`."""
+        return len(self._firsts)
+
+    def joins(self, first: int, end: int) -> bool:
+        """Whether filling [first, end) makes no gap more: it touches what is settled.
+
+        >>> settled = Sequences(10, [(20, 30)])
+        >>> settled.joins(5, 12), settled.joins(12, 15), settled.joins(15, 20)
+        (True, False, True)
+        """
+        if first <= self.upto:
+            return True
+        at = bisect_left(self._ends, first)
+        return at < len(self._firsts) and self._firsts[at] <= end
+
     def fill(self, first: int, end: int) -> list[tuple[int, int]]:
         """Settle [first, end) and return the parts of it that were not, in order."""
         if first == self.upto and not self._firsts:

@@ -3,9 +3,9 @@
 A window is half-open, [start, start + length): a reading stamped exactly on the edge belongs to the
 later window. Readings come in the order of their sequence numbers, and one window is open per
 device and boot: a reading stamped outside it closes it. So windows close on event time, never on
-the wall clock; a clock that steps back opens another part of a window that was closed, and nothing
-is ever late. Sums run reading by reading, so that the same readings give the same summaries byte
-for byte however they were cut into batches.
+the wall clock; a clock that steps back opens another part of a window that was closed, as too many
+metrics do, and nothing is ever late. Sums run reading by reading, so that the same readings give
+the same summaries byte for byte however they were cut into batches.
 """
 
 import math
@@ -14,6 +14,10 @@ from collections.abc import Sequence
 import msgspec
 
 from hubkit.payloads import MetricSummary, ReadingBatch, Window
+
+METRICS_PER_WINDOW = 256
+"""More than a batch of one reading can hold: whoever names new metrics in each batch gets new parts
+of the window, and not the memory."""
 
 
 class Sums(msgspec.Struct):
@@ -137,7 +141,7 @@ class Windows:
     def _add(self, index: int, batch: ReadingBatch, start: int, end: int) -> list[Window]:
         closed: list[Window] = []
         window = self.open_window
-        if window is None or window.index != index:
+        if window is None or window.index != index or _is_crowded(window, batch):
             closed = self.close()
             window = self.open_window = OpenWindow(
                 index, batch.seq + start, batch.seq + start, batch.source, 0, {}
@@ -163,3 +167,10 @@ class Windows:
             elif sums is None:
                 window.metrics[metric] = Sums(0.0, 0.0, 0.0, 0.0)
         return closed
+
+
+def _is_crowded(window: OpenWindow, batch: ReadingBatch) -> bool:
+    """Whether the batch's metrics would be too many for the window."""
+    if len(window.metrics) + len(batch.values) <= METRICS_PER_WINDOW:
+        return False
+    return len(window.metrics.keys() | batch.values.keys()) > METRICS_PER_WINDOW

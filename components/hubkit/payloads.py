@@ -1,8 +1,8 @@
 """What travels on the hub's topics: one struct a topic, as UTF-8 JSON of at most 4,500 bytes.
 
 Law: a payload that decodes is consistent (lists of one length, finite numbers, an identifier that
-is safe in a topic and in an object key), and everything that encodes also decodes. Readers ignore
-fields they do not know; a new meaning is a new `v`.
+is safe in a topic and in an object key, times that a date can name), and what passes its `check`
+and encodes also decodes. Readers ignore fields they do not know; a new meaning is a new `v`.
 
 >>> batch = ReadingBatch(device_id="hat-1", source="simulated", boot="00000001-9f3a2b1c", seq=40,
 ...     t0_s=1700000000.5, clock="synchronised", dt_s=[0.0, 1.0],
@@ -29,6 +29,12 @@ METRIC = re.compile(r"[a-z][a-z0-9_]{0,63}")
 BOOT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{8}")
 MAX_SEQ: Final = 2**53 - 1
 """Largest sequence number that every JSON reader keeps exactly (RFC 8259, section 6)."""
+MIN_TIME_S: Final = -62_135_596_800.0
+MAX_TIME_S: Final = 253_402_300_799.0
+"""0001-01-01 and 9999-12-31T23:59:59Z: what a UTC date can name. Beyond, a window's number would
+be an integer that no encoding holds."""
+MIN_PERIOD_S: Final = 1e-6
+MAX_PERIOD_S: Final = 1e9
 
 ClockStatus = Literal["synchronised", "unsynchronised", "recording", "simulated"]
 SourceName = Literal["sensehat", "emulator", "simulated", "replay"]
@@ -88,6 +94,9 @@ class ReadingBatch(Payload, kw_only=True):
             raise PayloadError("dt_s is empty: a batch has at least one reading")
         if self.seq < 0 or self.seq + n > MAX_SEQ:
             raise PayloadError(f"seq={self.seq} is not within 0..{MAX_SEQ - n}")
+        check_time("t0_s", self.t0_s)
+        check_time("t0_s + dt_s", self.t0_s + min(self.dt_s))
+        check_time("t0_s + dt_s", self.t0_s + max(self.dt_s))
         for metric, column in self.values.items():
             if not METRIC.fullmatch(metric):
                 raise PayloadError(f"metric={metric[:80]!r} does not match {METRIC.pattern}")
@@ -198,6 +207,11 @@ class ProducerStatus(Payload, kw_only=True):
                 raise PayloadError(
                     f"{device_id}: oldest_seq={device.oldest_seq} next_seq={device.next_seq}"
                 )
+            period_s = device.period_s
+            if period_s is not None and not MIN_PERIOD_S <= period_s <= MAX_PERIOD_S:
+                raise PayloadError(
+                    f"{device_id}: period_s={period_s} is not within {MIN_PERIOD_S}..{MAX_PERIOD_S}"
+                )
 
 
 class LedgerBoot(msgspec.Struct, kw_only=True):
@@ -217,7 +231,7 @@ class LedgerBoot(msgspec.Struct, kw_only=True):
 
 
 class LedgerDevice(msgspec.Struct, kw_only=True):
-    """The boots of one device that are not yet settled, and the sum over all of them."""
+    """The newest boots of one device, and the sum over all it ever had."""
 
     boots: dict[str, LedgerBoot]
     total: LedgerBoot
@@ -292,9 +306,13 @@ def decode(cls: type[AnyPayload], payload: bytes) -> AnyPayload:
     """Parse and check a payload.
 
     Raises:
-        PayloadError: It is no JSON, lacks a field, has a wrong type, another `v`, or contradicts
-            itself. The message names the field.
+        PayloadError: It is over `MAX_PAYLOAD_BYTES`, no JSON, lacks a field, has a wrong type,
+            another `v`, or contradicts itself. The message names the field.
     """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise PayloadError(
+            f"{cls.__name__} of {len(payload)} bytes, {MAX_PAYLOAD_BYTES} is the most"
+        )
     decoder = _decoders.get(cls)
     if decoder is None:
         decoder = _decoders[cls] = msgspec.json.Decoder(cls)
@@ -313,6 +331,14 @@ def check_device_id(device_id: str) -> None:
     if not DEVICE_ID.fullmatch(device_id):
         raise PayloadError(
             f"device_id={device_id[:80]!r} is refused: 1 to 64 letters, digits, '_' and '-'"
+        )
+
+
+def check_time(name: str, time_s: float) -> None:
+    """Raise `PayloadError` unless a UTC date can name the time."""
+    if not MIN_TIME_S <= time_s <= MAX_TIME_S:
+        raise PayloadError(
+            f"{name}={time_s} s since 1970 is not within {MIN_TIME_S:.0f}..{MAX_TIME_S:.0f}"
         )
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.core import Core, Settings
+from aggregator.core import BOOTS_IN_DETAIL, DEVICES, GAPS, Core, Settings
 from aggregator.lines import READINGS, WINDOWS
 from hubkit.journal import Account, Row
-from hubkit.payloads import LedgerBoot, ProducerDevice, ReadingBatch, Window
+from hubkit.payloads import LedgerBoot, PayloadError, ProducerDevice, ReadingBatch, Window
 
 BOOT = "00000001-0000000a"
 SETTINGS = Settings(thing="pi-1", window_s=10.0, lateness_s=5.0)
@@ -245,12 +245,101 @@ def test_a_new_boot_settles_the_gaps_of_the_one_before_as_a_power_cut() -> None:
     entry = total(core)
     assert entry.dropped == {"power_cut": 4}
     assert (entry.produced, entry.queued) == (12, 8)
-    # Delivered: the old boot is folded away and the sums stay.
     accounts = [Account(READINGS, "hat-1", BOOT, 5, 0)]
-    devices, entry = core.ledger(accounts)
-    assert list(devices["hat-1"].boots) == [newer]
+    entry = total(core, accounts)
     assert (entry.produced, entry.delivered, entry.queued) == (12, 5, 3)
     assert total(Core(SETTINGS, core.state()), accounts) == entry
+
+
+def test_many_boots_are_summed_up_and_what_comes_again_of_them_is_a_duplicate() -> None:
+    core = Core(SETTINGS)
+    # A counter that begins again: the newest boot is not the last one by name.
+    boots = [f"{number % 13:08x}-{number:08x}" for number in range(1, 40)]
+    for boot in boots:
+        core.accept(batch(0, 5, boot=boot), 0.0)
+        core.learn_status("hat-1", status(6, boot=boot), 0.0)
+    accounts = [Account(READINGS, "hat-1", boot, 3, 1) for boot in boots]
+    devices, entry = core.ledger(accounts)
+    assert list(devices["hat-1"].boots) == boots[-BOOTS_IN_DETAIL:]
+    assert (entry.produced, entry.delivered) == (39 * 6, 39 * 3)
+    # The living boot's sixth reading is still with the producer.
+    assert entry.dropped == {"quota": 39, "power_cut": 38}
+    assert sum(window.count for window in core.closed_windows()) == (39 - BOOTS_IN_DETAIL) * 5
+    core = Core(SETTINGS, core.state())
+    assert not core.is_new(batch(0, 5, boot=boots[0]))
+    core.accept(batch(0, 5, boot=boots[0]), 0.0)
+    again = total(core, accounts)
+    assert (again.produced, again.duplicates) == (entry.produced, 5)
+    assert len(core.state()) < 10_000
+
+
+def test_a_batch_of_a_forged_boot_takes_nothing_from_the_real_one() -> None:
+    core = Core(SETTINGS)
+    core.accept(batch(0, 5), 0.0)
+    core.learn_status("hat-1", status(10), 0.0)
+    core.accept(batch(3, 5, boot="ffffffff-ffffffff"), 0.0)
+    core.learn_status("hat-1", status(10), 0.0)
+    core.requests(0.0)
+    (request,) = core.requests(1.0)
+    assert (request.boot, request.ranges) == (BOOT, [(5, 10)])
+    core.ledger([Account(READINGS, "hat-1", BOOT, 5, 0)])
+    assert core.is_new(batch(5, 5))
+    core.accept(batch(5, 5), 1.0)
+    assert sorted(keys(core.rows()))[:10] == [(BOOT, n) for n in range(10)]
+
+
+def test_a_forged_status_is_put_right_by_the_next_one() -> None:
+    core = Core(SETTINGS)
+    core.accept(batch(0, 5), 0.0)
+    core.learn_status("hat-1", status(2**53 - 1), 0.0)
+    core.learn_status("hat-1", status(5), 1.0)
+    assert total(core).produced == 5
+    assert core.requests(100.0) == []
+
+
+def test_a_batch_far_ahead_waits_for_the_status_that_explains_it() -> None:
+    core = Core(SETTINGS)
+    far = batch(2**40, 5)
+    with pytest.raises(PayloadError, match="ahead of the 0 readings"):
+        core.check(far)
+    core.learn_status("hat-1", status(2**40 + 5, oldest_seq=2**40), 0.0)
+    core.check(far)
+    core.accept(far, 0.0)
+    assert total(core).dropped == {"ring_overrun": 2**40}
+
+
+def test_the_state_stays_small_whatever_comes() -> None:
+    core = Core(SETTINGS)
+    refused = 0
+
+    def hostile(each: ReadingBatch) -> None:
+        nonlocal refused
+        try:
+            core.check(each)
+        except PayloadError:
+            refused += 1
+        else:
+            core.accept(each, 0.0)
+
+    for number in range(1_500):
+        gap = batch(1 + 2 * number, 1)
+        hostile(gap)
+        device = batch(0, 1)
+        device.device_id = f"forged-{number}"
+        hostile(device)
+        hostile(batch(1, 1, boot=f"{number:08x}-00000000"))
+        metrics = batch(2 * number, 1)
+        metrics.device_id = "forged-0"
+        metrics.values = {f"metric_{number}_{n}": [1.0] for n in range(30)}
+        hostile(metrics)
+    core.committed()
+    core.closed_windows()
+    assert refused > 1_500
+    assert len(core.state()) < 500_000
+    assert len(core._devices) == DEVICES
+    for number in range(0, 3_000, 2):  # what fills a gap is taken all the same
+        hostile(batch(number, 1))
+    assert core._devices["hat-1"].boots[BOOT].sequences.upto >= GAPS
 
 
 def test_a_silent_device_closes_its_window_after_a_while() -> None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from hubkit.payloads import MAX_TIME_S, MIN_TIME_S
 from read_sense_hat.sources import GOOD, Flag, Sample, SourceError
 from read_sense_hat.sources.columns import ColumnsError, Layout, map_columns, recognise
 
@@ -206,6 +207,9 @@ def _time_s(cell: str) -> float:
             seconds = math.nan
         else:
             seconds = (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)).timestamp()
-    if not math.isfinite(seconds):
-        raise _BadRowError("time", f"time={cell[:40]!r} is neither ISO 8601 nor seconds since 1970")
+    if not MIN_TIME_S <= seconds <= MAX_TIME_S:
+        raise _BadRowError(
+            "time",
+            f"time={cell[:40]!r} is neither ISO 8601 nor seconds since 1970 of the years 1 to 9999",
+        )
     return seconds
