@@ -9,6 +9,7 @@ Runs in a thread of its own with its own handle on the journal, as the stream ma
 blocks. What a step could not do, the next one tries again.
 """
 
+import hashlib
 import logging
 import threading
 from dataclasses import dataclass
@@ -29,7 +30,9 @@ WINDOWS_STREAM = "hub_windows"
 POLL_S = 1.0
 DRAIN_POLL_S = 0.1
 OUTSTANDING = 16
-"""Ranges that wait in the message stream at once: their files are flash outside the quota."""
+"""Ranges of readings that are fixed at once: their files are flash outside the quota. The rest
+stays free, so that the quota takes the oldest."""
+OUTSTANDING_RECORDS = 500
 ROWS_PER_RECORD = 10
 """Ten times 40 KB and a line: below the 1 MiB of a Kinesis record, which the stream manager skips
 when it is larger, and counts as exported."""
@@ -131,8 +134,8 @@ class Exporter:
         try:
             if not self._ready:
                 self._prepare()
-            self._export_readings(due=everything or self._is_due(READINGS))
-            self._export_windows(due=everything or self._is_due(WINDOWS))
+            self._export_readings(everything=everything)
+            self._export_windows(everything=everything)
         except MessageStreamFullError as error:
             _log.debug("waiting for room reason=%s", error)
         except StreamsError:
@@ -150,10 +153,8 @@ class Exporter:
         now_s = self._clock.monotonic_s()
         waited_s = now_s - self._waiting_since_s.setdefault(kind, now_s)
         destination = self._destination
-        if kind == WINDOWS:
-            due = waited_s >= destination.window_flush_s
-        else:
-            due = waited_s >= destination.flush_s or waiting >= destination.flush_bytes
+        flush_s = destination.window_flush_s if kind == WINDOWS else destination.flush_s
+        due = waited_s >= flush_s or waiting >= destination.flush_bytes
         if due:
             del self._waiting_since_s[kind]
         return due
@@ -186,18 +187,25 @@ class Exporter:
     def _find_appended_records(self, progress: Progress) -> None:
         """A record that was appended just before a crash is in the message stream: not again."""
         first = self._log.mark(_RECORD_MARK)
-        missing = {self._record(r): r for r in self._log.ranges(WINDOWS) if r.sequence is None}
+        missing = {
+            _digest(self._record(fixed)): fixed
+            for fixed in self._log.ranges(WINDOWS)
+            if fixed.sequence is None
+        }
         while missing and first <= progress.newest:
             found = self._streams.messages(WINDOWS_STREAM, first)
             if not found:
                 break
             for sequence, data in found:
-                if data in missing:
-                    self._log.appended(missing.pop(data), sequence)
+                fixed = missing.pop(_digest(data), None)
+                if fixed is not None:
+                    self._log.appended(fixed, sequence)
             first = found[-1][0] + 1
 
-    def _export_readings(self, *, due: bool) -> None:
-        ranges = self._log.fix(READINGS) if due else self._log.ranges(READINGS)
+    def _export_readings(self, *, everything: bool) -> None:
+        ranges = self._log.ranges(READINGS)
+        if len(ranges) < OUTSTANDING and (everything or self._is_due(READINGS)):
+            ranges = self._log.fix(READINGS)
         for fixed in ranges[:OUTSTANDING]:
             path = self._files.path(fixed)
             if fixed.sequence is not None and path.exists():
@@ -239,10 +247,14 @@ class Exporter:
                     self._log.appended(fixed, None)
             self._log.set_mark(_STATUS_MARK, statuses[-1].sequence + 1)
 
-    def _export_windows(self, *, due: bool) -> None:
-        if due:
-            self._log.fix(WINDOWS, most_rows=ROWS_PER_RECORD)
+    def _export_windows(self, *, everything: bool) -> None:
         ranges = self._log.ranges(WINDOWS)
+        if len(ranges) < OUTSTANDING_RECORDS and (everything or self._is_due(WINDOWS)):
+            ranges = self._log.fix(
+                WINDOWS,
+                most_rows=ROWS_PER_RECORD,
+                most_ranges=OUTSTANDING_RECORDS - len(ranges),
+            )
         for fixed in ranges:
             if fixed.sequence is None:
                 record = self._record(fixed)
@@ -250,8 +262,7 @@ class Exporter:
                     self._log.confirm([fixed])  # the quota took all of it
                     continue
                 sequence = self._streams.append(WINDOWS_STREAM, record)
-                self._log.appended(fixed, sequence)
-                self._log.set_mark(_RECORD_MARK, sequence + 1)
+                self._log.appended(fixed, sequence, following_mark=_RECORD_MARK)
         if ranges:
             exported = self._streams.progress(WINDOWS_STREAM).exported
             done = [
@@ -264,6 +275,11 @@ class Exporter:
 
     def _record(self, fixed: Range) -> bytes:
         return b"".join(self._log.payloads(fixed))
+
+
+def _digest(record: bytes) -> bytes:
+    """What stands for a record: after a long outage all records together are more than memory."""
+    return hashlib.sha256(record).digest()
 
 
 class ExporterThread:
@@ -301,7 +317,8 @@ class ExporterThread:
         """End the thread after its current step; may be called again."""
         self._closing.set()
         self._wake.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         backoff = Backoff(base_s=0.5, cap_s=60.0, name="stream manager")
@@ -311,7 +328,11 @@ class ExporterThread:
                 if self.exporter is None:
                     self.exporter = self._make()
                 empty = self.exporter.step(everything=draining)
-            except (StreamsError, JournalError, OSError) as error:
+            except Exception as error:  # noqa: BLE001
+                # Also what nobody thought of: a thread that ends is an exporter that is silent for
+                # ever, and a process that ends for it is BROKEN after three.
+                if not isinstance(error, StreamsError | JournalError | OSError):
+                    _log.error("step failed reason=%r", error, exc_info=error)
                 self.state = "unreachable"
                 self._drained.clear()
                 delay_s = backoff.failed(error)

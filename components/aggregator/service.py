@@ -9,6 +9,7 @@ from aggregator.configuration import AggregatorConfiguration
 from aggregator.core import EMPTY_STATE, Core, Settings
 from aggregator.exporter import Destination, Exporter, ExporterThread
 from aggregator.quarantine import Quarantine
+from hubkit.backoff import Backoff
 from hubkit.health import HealthValue
 from hubkit.ipc import IpcError, NotAuthorizedError
 from hubkit.journal import ExportLog, Journal, JournalError
@@ -37,6 +38,11 @@ TICK_S = 0.25
 WINDOWS_PER_TICK = 50
 """The most windows that are published in one turn: a replay at high speed closes thousands, and
 each costs a round trip to the nucleus. The journal has them all."""
+PUBLISH_S = 1.0
+"""The time for it: next to a stuck neighbour each takes up to 15 s on nucleus lite."""
+TAIL_SYNCS = 4
+"""While the disk takes nothing, so many times `syncKilobytes` are accepted; then batches are gaps,
+which the producers' rings keep."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +71,7 @@ class AggregatorService(Service):
                 volatile,
                 quota_bytes=configuration.quota_megabytes * 1_000_000,
                 initial_state=EMPTY_STATE,
+                tail_quota_bytes=TAIL_SYNCS * configuration.sync_kilobytes * 1024,
             )
         except (JournalError, OSError) as error:
             raise NotNowError(str(error)) from error
@@ -76,6 +83,8 @@ class AggregatorService(Service):
         self._dirty = bool(self._journal.recovered())
         self._not_published = 0
         self._journal_failures = 0
+        self._commits = Backoff(base_s=1.0, cap_s=30.0, name="journal")
+        self._commit_again_s = 0.0
 
     def begin(self) -> None:
         """Start to export."""
@@ -91,6 +100,7 @@ class AggregatorService(Service):
                 batch = decode(ReadingBatch, payload)
                 if topic != f"hub/readings/{batch.device_id}":
                     raise PayloadError(f"device_id={batch.device_id} on topic {topic[:120]}")
+                self._core.check(batch)
                 self._accept(batch, payload)
         except PayloadError as error:
             self._quarantine.put(topic, payload, "refused", str(error))
@@ -108,7 +118,8 @@ class AggregatorService(Service):
         for request in self._core.requests(now_s):
             self._publish(f"hub/replay/{request.device_id}", request)
         full = self._journal.tail_bytes >= configuration.sync_kilobytes * 1024
-        if self._dirty and (full or now_s - self._committed_s >= configuration.sync_seconds):
+        due = full or now_s - self._committed_s >= configuration.sync_seconds
+        if self._dirty and due and now_s >= self._commit_again_s:
             self._commit(now_s)
         if now_s >= self._ledger_s:
             self._ledger_s = now_s + configuration.ledger_seconds
@@ -171,7 +182,13 @@ class AggregatorService(Service):
         now_s = self._clock.monotonic_s()
         records = self._journal.recovered()
         for record in records:
-            core.accept(decode(ReadingBatch, record), now_s)
+            try:
+                batch = decode(ReadingBatch, record)
+            except PayloadError as error:  # an older version may have accepted it
+                self._quarantine.put("tail", record, "refused", str(error))
+                continue
+            if core.is_new(batch):  # a commit that was interrupted may have it
+                core.accept(batch, now_s)
         if records:
             _log.info("recovered from the tail batches=%d", len(records))
         return core
@@ -184,26 +201,39 @@ class AggregatorService(Service):
 
     def _learn_status(self, status: ProducerStatus) -> None:
         now_s = self._clock.monotonic_s()
+        refused: PayloadError | None = None
         for device_id, device in status.devices.items():
-            self._core.learn_status(device_id, device, now_s)
+            try:
+                self._core.learn_status(device_id, device, now_s)
+            except PayloadError as error:
+                refused = error
         self._dirty = True
+        if refused is not None:
+            raise refused
 
     def _commit(self, now_s: float) -> None:
         self._committed_s = now_s
         try:
             self._journal.commit(self._core.rows(), self._core.state())
         except JournalError as error:
+            # The tail keeps the readings.
             self._journal_failures += 1
-            _log.warning("commit failed, the tail keeps the readings reason=%s", error)
+            self._commit_again_s = now_s + self._commits.failed(error)
             return
+        self._commits.succeeded()
         self._core.committed()
         self._dirty = False
 
     def _publish_windows(self) -> None:
         windows = self._core.closed_windows()
-        self._not_published += max(0, len(windows) - WINDOWS_PER_TICK)
+        end_s = self._clock.monotonic_s() + PUBLISH_S
+        published = 0
         for window in windows[-WINDOWS_PER_TICK:]:
+            if self._clock.monotonic_s() > end_s:
+                break
             self._publish(f"hub/windows/{window.device_id}", window)
+            published += 1
+        self._not_published += len(windows) - published
 
     def _publish_ledger(self) -> None:
         devices, total = self._core.ledger(self._journal.accounts())

@@ -1,6 +1,7 @@
 """The journal over real files: commits, crashes, quota, ranges, damage."""
 
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,16 +30,23 @@ def open_journal(folder: Path, quota_bytes: int = 1 << 20) -> Journal:
     return Journal(folder, volatile, quota_bytes=quota_bytes, initial_state=b"empty")
 
 
+def killed(folder: Path) -> Path:
+    """What a process killed now leaves behind: its files, copied to where no lock is held."""
+    left = folder.with_name(f"{folder.name}-{len(list(folder.parent.iterdir()))}")
+    shutil.copytree(folder, left)
+    return left
+
+
 def test_records_survive_a_killed_process_until_they_are_committed(tmp_path: Path) -> None:
-    journal = open_journal(tmp_path)
+    (tmp_path / "hub").mkdir()
+    journal = open_journal(tmp_path / "hub")
     journal.append(b"one")
     journal.append(b"two")
-    # No close: a killed process does not close either.
-    again = open_journal(tmp_path)
+    again = open_journal(killed(tmp_path / "hub"))
     assert again.recovered() == [b"one", b"two"]
     again.commit([row("one"), row("two")], b"both")
     again.append(b"three")
-    third = open_journal(tmp_path)
+    third = open_journal(killed(again.path.parent))
     assert third.recovered() == [b"three"]
     assert third.state == b"both"
     assert third.id == journal.id
