@@ -257,7 +257,9 @@ class Ipc:
 
     def _on_payload(self, topic: str, payload: bytes) -> None:
         if topic == self._heartbeat_topic:
-            self._heartbeat_seen = max(self._heartbeat_seen, int(payload))
+            # A payload of somebody else's raises nothing here, and hides no silence.
+            if payload.isdigit() and int(payload[:20]) <= self._heartbeats_sent:
+                self._heartbeat_seen = max(self._heartbeat_seen, int(payload))
         else:
             self._events.delivered(topic, payload)
 

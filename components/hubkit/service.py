@@ -25,11 +25,12 @@ from hubkit.clock import Clock, SystemClock
 from hubkit.config import Configuration, ConfigurationError, convert
 from hubkit.health import Health, HealthValue, health_topic, heartbeat_topic
 from hubkit.ipc import Bus, Ipc, IpcError, NotAuthorizedError
-from hubkit.payloads import Payload, encode
+from hubkit.payloads import Payload, PayloadError, encode
 
 INBOX_LIMIT = 10_000
-"""Payloads waiting for the owner thread: at 4,500 bytes each at most 45 MB, and ten seconds of all
-that a nucleus lite can deliver."""
+"""Payloads waiting for the owner thread: ten seconds of all that a nucleus lite can deliver."""
+INBOX_BYTES = 8_000_000
+"""What they hold together: a flood must not take the memory of the whole hub."""
 
 LONGEST_WAIT_S = 3600.0
 
@@ -132,16 +133,22 @@ class Inbox:
     called from a signal handler.
     """
 
-    def __init__(self, limit: int = INBOX_LIMIT) -> None:
+    def __init__(self, limit: int = INBOX_LIMIT, limit_bytes: int = INBOX_BYTES) -> None:
         self.dropped = 0
         self._limit = limit
+        self._limit_bytes = limit_bytes
+        # Each is written by one thread only.
+        self._put_bytes = 0
+        self._taken_bytes = 0
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
 
     def delivered(self, topic: str, payload: bytes) -> None:
         """Take a payload, or drop and count it when the inbox is full."""
-        if self._queue.qsize() >= self._limit:
+        waiting_bytes = self._put_bytes - self._taken_bytes
+        if self._queue.qsize() >= self._limit or waiting_bytes + len(payload) > self._limit_bytes:
             self.dropped += 1
         else:
+            self._put_bytes += len(payload)
             self._queue.put((topic, payload))
 
     def connected(self) -> None:
@@ -163,9 +170,12 @@ class Inbox:
     def take(self, timeout_s: float) -> _Item | None:
         """The next item, or None after `timeout_s`."""
         try:
-            return self._queue.get(timeout=max(0.0, timeout_s))
+            item = self._queue.get(timeout=max(0.0, timeout_s))
         except queue.Empty:
             return None
+        if isinstance(item, tuple):
+            self._taken_bytes += len(item[1])
+        return item
 
 
 def run(
@@ -227,6 +237,7 @@ class _Life:
         self._clock = surroundings.clock
         self._started_s = self._clock.monotonic_s()
         self._raw: dict[str, Any] | None = None
+        self._proven: Any = None
         self._service: Service | None = None
         self._stopping = False
         self._health_seconds = 10.0
@@ -300,26 +311,43 @@ class _Life:
         """Put a service of this configuration in the place of the one before.
 
         Raises:
-            ConfigurationError: It is wrong, and there is no service to go on with.
+            ConfigurationError: It is wrong, and there was none before that was not.
             NotNowError: The service cannot begin; there is none now.
         """
         try:
             configuration = convert(self._configuration_type, raw)
         except ConfigurationError as error:
-            if self._service is None:
+            if self._proven is None:
                 raise
             _log.warning("configuration refused, the one before stays reason=%s", error)
+            if self._service is None:
+                self._start(self._proven)
             return
         if self._service is not None:
             _log.info("configuration changed component=%s", self._component)
-            self._service.finish()
-            self._service.close()
-            self._service = None
+            service, self._service = self._service, None
+            service.finish()
+            service.close()
+        self._raw = raw
+        try:
+            self._start(configuration)
+        except ConfigurationError as error:
+            if self._proven is None:
+                raise
+            _log.warning("configuration refused, the one before is back reason=%s", error)
+            self._start(self._proven)
+
+    def _start(self, configuration: Any) -> None:
+        """Build a service and let it begin; one that cannot begin is closed."""
         logging.getLogger().setLevel(configuration.log_level)
         self._health_seconds = configuration.health_seconds
         service = self._build(configuration, self._surroundings)
-        service.begin()
-        self._service, self._raw = service, raw
+        try:
+            service.begin()
+        except (ConfigurationError, NotNowError):
+            service.close()
+            raise
+        self._service, self._proven = service, configuration
         self._next_tick_s = self._next_health_s = self._clock.monotonic_s()
         _log.info("running component=%s", self._component)
 
@@ -340,5 +368,5 @@ class _Life:
             self._ipc.publish(health_topic(self._component), encode(health))
         except NotAuthorizedError:
             raise
-        except IpcError as error:
+        except (IpcError, PayloadError) as error:
             _log.debug("health not published reason=%s", error)
