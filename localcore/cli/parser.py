@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_messages(verbs, "iotcore", "MQTT messages of AWS IoT Core")
     _add_stream(verbs)
     _add_fault(verbs)
+    _add_recipe(verbs)
     return parser
 
 
@@ -196,6 +197,19 @@ def _add_fault(verbs: Any) -> None:
     group = _group(verbs, "fault", "inject faults")
     disconnect = _verb(group, "disconnect", "fault:disconnect", "cut a component's IPC connections")
     disconnect.add_argument("-n", "--name", required=True, metavar="NAME")
+
+
+def _add_recipe(verbs: Any) -> None:
+    group = _group(verbs, "recipe", "check recipes; needs no core device")
+    lint = _verb(group, "lint", "recipe:lint_recipes", "say what is wrong with recipes, and why")
+    lint.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="recipes, or folders")
+    lint.add_argument("--nucleus", choices=("java", "lite", "both"), default="both")
+    lint.add_argument("--artifacts", type=Path, metavar="DIR", help="the folder of --artifactDir")
+    lint.add_argument(
+        "--used", type=Path, metavar="FILE", help="what `start --record-access` wrote"
+    )
+    lint.add_argument("--exceptions", type=Path, metavar="FILE", help="what is accepted, and why")
+    lint.add_argument("--rules", action="store_true", help="list the rules instead")
 
 
 def _port(text: str) -> int:

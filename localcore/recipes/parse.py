@@ -45,7 +45,7 @@ def _load(source: str, path: Path) -> object:
     import yaml  # noqa: PLC0415 (takes 20 ms, and a start without a deployment needs none)
 
     try:
-        return yaml.load(source, Loader=_yaml_loader())  # noqa: S506 (derived from SafeLoader)
+        return yaml.load(source, Loader=yaml_loader())  # noqa: S506 (derived from SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
@@ -55,7 +55,8 @@ def _load(source: str, path: Path) -> object:
 
 
 @functools.cache
-def _yaml_loader() -> Any:
+def yaml_loader() -> Any:
+    """PyYAML's loader class that reads scalars as the Java nucleus's parser does."""
     import yaml  # noqa: PLC0415
 
     class RecipeLoader(yaml.SafeLoader):
