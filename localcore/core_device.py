@@ -72,7 +72,8 @@ class CoreDevice:
         self._lock = _locked(self.root / "localcore.pid")
         self.store = ConfigStore(self.root / "config")
         self.thing_name, self.region, self.nucleus = self._identity(settings)
-        self.pubsub = PubSub()
+        personality = JAVA if self.nucleus == "java" else LITE
+        self.pubsub = PubSub(personality.local_topics)
         self.mqtt = Mqtt()
         self.supervisor = Supervisor(
             self.root, self.store, self._environment, self._on_component_stopped
@@ -84,18 +85,19 @@ class CoreDevice:
             self.supervisor,
             BuiltIns(self.root, self.region, settings.stream_manager_port),
         )
-        personality = JAVA if self.nucleus == "java" else LITE
         self.ipc = IpcServer(
             Services(
                 config=self.store,
                 identities=self.supervisor,
                 lifecycle=self.supervisor,
+                deployments=self.deployments,
                 pubsub=self.pubsub,
                 mqtt=self.mqtt,
                 authorizer=Authorizer(self.store, personality, self.thing_name),
                 personality=personality,
                 thing_name=self.thing_name,
                 region=self.region,
+                root=self.root,
             )
         )
         self.ipc_path = socket_path(self.root, "ipc.socket")

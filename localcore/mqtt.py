@@ -53,9 +53,7 @@ class Mqtt:
     """The topic tree."""
 
     def __init__(self) -> None:
-        self._subscribers: topics.Subscribers[Deliver] = topics.Subscribers(
-            topics.mqtt_levels, topics.mqtt_match
-        )
+        self._subscribers: topics.Subscribers[Deliver] = topics.Subscribers(topics.MQTT)
         self._connected = True
         self._spool: deque[MqttMessage] = deque()
         self._spool_bytes = 0

@@ -55,12 +55,10 @@ class _Subscriber(NamedTuple):
 
 
 class PubSub:
-    """The local broker."""
+    """The local broker; ``law`` says how a filter matches a topic."""
 
-    def __init__(self) -> None:
-        self._subscribers: topics.Subscribers[_Subscriber] = topics.Subscribers(
-            topics.local_levels, topics.local_match
-        )
+    def __init__(self, law: topics.Law = topics.LOCAL) -> None:
+        self._subscribers: topics.Subscribers[_Subscriber] = topics.Subscribers(law)
 
     def __len__(self) -> int:
         return len(self._subscribers)
@@ -95,3 +93,7 @@ class PubSub:
             The function that ends the subscription; it may be called again.
         """
         return self._subscribers.add(topic_filter, _Subscriber(component, receive_own, deliver))
+
+    def lose_subscriptions(self) -> None:
+        """End every subscription and tell nobody: what a restart of lite's `ggpubsubd` does."""
+        self._subscribers.clear()

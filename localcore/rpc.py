@@ -177,10 +177,13 @@ class ServerConnection:
 
     # -- what the server says
 
-    def accept(self) -> bytes:
-        """The connection is open from here on."""
+    def accept(self, svcuid: str | None = None) -> bytes:
+        """The connection is open from here on; ``svcuid`` tells the client its token."""
         self._state = State.OPEN
-        return _protocol_message(MessageType.CONNECT_ACK, CONNECTION_ACCEPTED)
+        if svcuid is None:
+            return _protocol_message(MessageType.CONNECT_ACK, CONNECTION_ACCEPTED)
+        routing = [*_routing(MessageType.CONNECT_ACK, CONNECTION_ACCEPTED), _stream_id(0)]
+        return encode(Frame((*routing, Header("svcuid", HeaderType.STRING, svcuid))))
 
     def refuse(self) -> bytes:
         """Close the connection once these bytes, which may be none, are sent."""
@@ -189,44 +192,55 @@ class ServerConnection:
             return b""
         return _protocol_message(MessageType.CONNECT_ACK, 0)
 
-    def respond(self, stream_id: int, shape: str, payload: bytes, *, streaming: bool) -> bytes:
+    def respond(
+        self, stream_id: int, shape: str | None, payload: bytes, *, streaming: bool
+    ) -> bytes:
         """The answer to a request; of a one-shot operation it is the last word on the stream."""
         last = not streaming and self._personality.terminates_one_shot_replies
         if not streaming:
             self._open_streams.discard(stream_id)
         flags = TERMINATE_STREAM if last else 0
-        return _template(MessageType.APPLICATION_MESSAGE, flags, shape, JSON).fill(
-            stream_id, payload
-        )
+        return self._frame(MessageType.APPLICATION_MESSAGE, flags, shape, JSON, stream_id, payload)
 
     def send_event(self, stream_id: int, shape: str, payload: bytes) -> bytes:
         """An event on an open stream."""
-        return _template(MessageType.APPLICATION_MESSAGE, 0, shape, JSON).fill(stream_id, payload)
+        return self._frame(MessageType.APPLICATION_MESSAGE, 0, shape, JSON, stream_id, payload)
 
     def fail(
         self, stream_id: int, payload: bytes, *, shape: str | None = None, content_type: str = JSON
     ) -> bytes:
         """An error, which always closes the stream. ``shape`` names a modelled one."""
         self._open_streams.discard(stream_id)
-        template = _template(MessageType.APPLICATION_ERROR, TERMINATE_STREAM, shape, content_type)
-        return template.fill(stream_id, payload)
+        kind, flags = MessageType.APPLICATION_ERROR, TERMINATE_STREAM
+        return self._frame(kind, flags, shape, content_type, stream_id, payload)
+
+    def _frame(
+        self,
+        kind: MessageType,
+        flags: int,
+        shape: str | None,
+        content_type: str,
+        stream_id: int,
+        payload: bytes,
+    ) -> bytes:
+        if not self._personality.routing_first:
+            return _template(kind, flags, shape, content_type).fill(stream_id, payload)
+        description = _description(shape, content_type)
+        routing = (*_routing(kind, flags), _stream_id(stream_id))
+        return encode(Frame((*routing, *description), payload))
 
     # -- what the client says
 
     def _route(self, frame: Frame) -> Event | None:
-        metadata = _metadata(frame.headers)
+        metadata = self._read_metadata(frame.headers)
         if metadata is None:
-            if self._personality.answers_protocol_errors:
-                return self._break("required headers are missing", _MISSING_HEADERS)
-            metadata = _lenient_metadata(frame.headers)
-            if metadata is None:
-                return self._break("required headers are missing", _MISSING_HEADERS)
+            return self._break("required headers are missing or odd", _MISSING_HEADERS)
         kind, flags, stream_id, operation = metadata
         if self._state is not State.OPEN and kind != MessageType.CONNECT:
             return self._break("a message came before CONNECT was answered", _NOT_CONNECTED)
         if stream_id == 0:
             return self._protocol_message(kind, flags, frame)
-        if not self._personality.counts_stream_ids:
+        if not self._personality.counts_stream_ids and self._state is State.OPEN:
             return self._uncounted_stream(kind, flags, stream_id, operation, frame.payload)
         if kind not in _APPLICATION or not 0 < stream_id <= MAX_STREAM_ID:
             return self._break(f"message type {kind} on stream {stream_id}", _INVALID_STREAM_ID)
@@ -260,14 +274,13 @@ class ServerConnection:
     def _uncounted_stream(
         self, kind: int, flags: int, stream_id: int, operation: str | None, payload: bytes
     ) -> Event | None:
+        """A stream may carry any number of operations, and TERMINATE_STREAM may come at any
+        time.
+        """
         if flags & TERMINATE_STREAM:
-            if stream_id in self._open_streams:
-                self._open_streams.discard(stream_id)
-                return StreamClosed(stream_id)
-            return None
-        if kind != MessageType.APPLICATION_MESSAGE or flags:
+            return StreamClosed(stream_id)
+        if kind != MessageType.APPLICATION_MESSAGE or flags & CONNECTION_ACCEPTED:
             operation = None
-        self._open_streams.add(stream_id)
         return RequestReceived(stream_id, operation or "", payload)
 
     def _protocol_message(self, kind: int, flags: int, frame: Frame) -> Event | None:
@@ -323,6 +336,10 @@ class ServerConnection:
             return ProtocolBroken(reason, b"")
         return ProtocolBroken(reason, _template(kind, 0, None, JSON).fill(0, text.encode()))
 
+    def _read_metadata(self, headers: tuple[Header, ...]) -> "Metadata | None":
+        strict = self._personality.strict_headers
+        return _strict_metadata(headers) if strict else _metadata(headers)
+
 
 _APPLICATION = (MessageType.APPLICATION_MESSAGE, MessageType.APPLICATION_ERROR)
 
@@ -344,21 +361,23 @@ def _metadata(headers: tuple[Header, ...]) -> Metadata | None:
         return None
 
 
-def _lenient_metadata(headers: tuple[Header, ...]) -> Metadata | None:
-    """As the lite nucleus reads them: type and flags are 0 when absent, the stream id is needed."""
-    found = {":message-type": 0, ":message-flags": 0}
+def _strict_metadata(headers: tuple[Header, ...]) -> Metadata | None:
+    """As nucleus lite reads them: INT32 and STRING only, the last of equal names counts, what is
+    absent is 0.
+    """
+    found = {":message-type": 0, ":message-flags": 0, ":stream-id": 0}
     operation: str | None = None
     for name, kind, value in headers:
-        if name in (":message-type", ":message-flags", ":stream-id"):
-            if kind is not HeaderType.INT32 or not isinstance(value, int):
+        if isinstance(value, int) and kind is HeaderType.INT32:
+            if name in found:
+                found[name] = value
+        elif isinstance(value, str) and kind is HeaderType.STRING:
+            if name in found:
                 return None
-            found[name] = value
-        elif name == "operation":
-            if not isinstance(value, str):
-                return None
-            operation = value
-    if ":stream-id" not in found:
-        return None
+            if name == "operation":
+                operation = value
+        else:
+            return None
     return found[":message-type"], found[":message-flags"], found[":stream-id"], operation
 
 
@@ -372,10 +391,18 @@ def _routing(kind: MessageType, flags: int) -> list[Header]:
 # Bounded by what the server says: a few shapes for each operation.
 @cache
 def _template(kind: MessageType, flags: int, shape: str | None, content_type: str) -> Template:
+    return Template([*_description(shape, content_type), *_routing(kind, flags)])
+
+
+def _description(shape: str | None, content_type: str) -> list[Header]:
     headers = [Header(":content-type", HeaderType.STRING, content_type)]
     if shape is not None:
         headers.append(Header("service-model-type", HeaderType.STRING, SERVICE + shape))
-    return Template(headers + _routing(kind, flags))
+    return headers
+
+
+def _stream_id(stream_id: int) -> Header:
+    return Header(":stream-id", HeaderType.INT32, stream_id)
 
 
 @cache
@@ -385,5 +412,5 @@ def _protocol_message(kind: MessageType, flags: int) -> bytes:
 
 def _pong(frame: Frame) -> bytes:
     echoed = [header for header in frame.headers if not header.name.startswith(":")]
-    routing = [*_routing(MessageType.PING_RESPONSE, 0), Header(":stream-id", HeaderType.INT32, 0)]
+    routing = [*_routing(MessageType.PING_RESPONSE, 0), _stream_id(0)]
     return encode(Frame((*echoed, *routing), frame.payload))

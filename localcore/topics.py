@@ -12,7 +12,7 @@ True
 """
 
 from collections.abc import Callable
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 Levels: TypeAlias = tuple[str, ...]
 T = TypeVar("T")
@@ -69,19 +69,22 @@ def has_wildcard_level(topic_filter: str) -> bool:
     return "+" in levels or levels[-1:] == ("#",)
 
 
+class Law(NamedTuple):
+    """``levels`` cuts a topic or filter; ``match`` says whether a filter's match a topic's."""
+
+    levels: Callable[[str], Levels]
+    match: Callable[[Levels, Levels], bool]
+
+
+LOCAL = Law(local_levels, local_match)
+MQTT = Law(mqtt_levels, mqtt_match)
+
+
 class Subscribers(Generic[T]):
-    """Who listens to what, in the order they came.
+    """Who listens to what, in the order they came."""
 
-    Args:
-        levels: cuts a topic or filter into levels.
-        match: whether a filter's levels match a topic's.
-    """
-
-    def __init__(
-        self, levels: Callable[[str], Levels], match: Callable[[Levels, Levels], bool]
-    ) -> None:
-        self._levels = levels
-        self._match = match
+    def __init__(self, law: Law) -> None:
+        self._levels, self._match = law
         self._entries: dict[int, tuple[Levels, T]] = {}
         self._next = 0
         self._cache: dict[str, tuple[T, ...]] = {}
@@ -101,6 +104,11 @@ class Subscribers(Generic[T]):
                 self._cache.clear()
 
         return remove
+
+    def clear(self) -> None:
+        """Remove all."""
+        self._entries.clear()
+        self._cache.clear()
 
     def matching(self, topic: str) -> tuple[T, ...]:
         """The subscribers of a topic, each once for every filter of theirs that matches."""

@@ -1,18 +1,21 @@
 """The Greengrass IPC operations, one a file: `<service>/<operation>`.
 
-An operation validates, authorises, acts and responds, in the words of the Java nucleus. It gets
+An operation validates, authorises, acts and responds, in the words of the Java nucleus; those of
+nucleus lite are in `lite`. It gets
 its request decoded and a `Call`, and returns the response's payload or raises `OperationError`.
 What it can reach is in `Services`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
 from localcore.authorization import Authorization, UnauthorizedOperation
 from localcore.config_store import ConfigStore
+from localcore.deployment_target import Document
 from localcore.mqtt import Mqtt
 from localcore.personality import Personality
 from localcore.pubsub import PubSub
@@ -26,12 +29,28 @@ class Identities(Protocol):
     def component_for_token(self, svcuid: str) -> str | None:
         """The component launched with this SVCUID, None when there is none (any more)."""
 
+    def token_of_process(self, pid: int, component: str) -> str | None:
+        """The component's SVCUID when the process is one of its own."""
+
+    def forget_tokens(self) -> None:
+        """Recognise no SVCUID of the components that run now."""
+
 
 class Lifecycle(Protocol):
     """What becomes of a component that reports its state."""
 
     def report_state(self, component: str, state: str) -> None:
         """Take a report of `RUNNING` or `ERRORED`; KeyError for a component that is none."""
+
+    def restart(self, name: str) -> None:
+        """Restart a component; NotFoundError when there is none of that name."""
+
+
+class DeploymentQueue(Protocol):
+    """Local deployments."""
+
+    def create(self, document: Document) -> str:
+        """Queue one; its id. LocalcoreError for what can be seen to be wrong at once."""
 
 
 @dataclass
@@ -41,12 +60,14 @@ class Services:
     config: ConfigStore
     identities: Identities
     lifecycle: Lifecycle
+    deployments: DeploymentQueue
     pubsub: PubSub
     mqtt: Mqtt
     authorizer: Authorization
     personality: Personality
     thing_name: str
     region: str
+    root: Path
 
 
 class OperationError(Exception):
@@ -61,6 +82,8 @@ class OperationError(Exception):
     def __init__(self, code: str, message: str | None = None, **members: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+        # What the answer says it is; None leaves it open.
+        self.shape: str | None = code
         self.message = message
         self.members = members
 
@@ -94,8 +117,18 @@ class Call(Protocol):
     def send_event(self, shape: str, payload: bytes) -> None:
         """Send an event, of a shape named without `aws.greengrass#`; dropped once closed."""
 
-    def when_closed(self, release: Callable[[], None]) -> None:
-        """Call ``release`` when the stream is closed, by either side or with the connection."""
+    def when_closed(self, release: Callable[[], None]) -> Callable[[], None]:
+        """Call ``release`` when the stream is closed, by either side or with the connection.
+
+        Returns the function that does it now; it may be called again.
+        """
+
+    @property
+    def device_subscriptions(self) -> int:
+        """How many subscriptions all components have, of all kinds."""
+
+    def stall(self, seconds: float, reason: str) -> None:
+        """Answer nobody for that long; the log says why."""
 
 
 def authorize(call: Call, service: str, operation: str, resource: str | None) -> None:
@@ -145,4 +178,20 @@ class Operation(Generic[Request]):
         return self._handle(request, call)
 
 
-AnyOperation = Operation[Any]
+class AnyOperation(Protocol):
+    """What the server needs of an operation of any nucleus."""
+
+    @property
+    def name(self) -> str:
+        """For the log."""
+
+    @property
+    def streaming(self) -> bool:
+        """Whether events follow the response."""
+
+    @property
+    def response_shape(self) -> str | None:
+        """Without `aws.greengrass#`; None: the response names none."""
+
+    def __call__(self, payload: bytes, call: Call) -> bytes:
+        """Raises OperationError, or UnreadableRequest."""

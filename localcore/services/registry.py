@@ -1,6 +1,9 @@
-"""Which operations there are, by the name a request gives, `aws.greengrass#PublishToTopic`."""
+"""Which operations a nucleus has, by the name a request gives, `aws.greengrass#PublishToTopic`."""
 
-from localcore.personality import SERVICE
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from localcore.personality import SERVICE, Personality
 from localcore.services import AnyOperation
 from localcore.services.auth import validate_authorization_token
 from localcore.services.config import (
@@ -9,10 +12,28 @@ from localcore.services.config import (
     update_configuration,
 )
 from localcore.services.lifecycle import update_state
+from localcore.services.lite import create_local_deployment as lite_create_local_deployment
+from localcore.services.lite import get_configuration as lite_get_configuration
+from localcore.services.lite import get_system_config as lite_get_system_config
+from localcore.services.lite import publish_to_iot_core as lite_publish_to_iot_core
+from localcore.services.lite import publish_to_topic as lite_publish_to_topic
+from localcore.services.lite import restart_component as lite_restart_component
+from localcore.services.lite import (
+    subscribe_to_configuration_update as lite_subscribe_to_configuration_update,
+)
+from localcore.services.lite import subscribe_to_iot_core as lite_subscribe_to_iot_core
+from localcore.services.lite import subscribe_to_topic as lite_subscribe_to_topic
+from localcore.services.lite import update_configuration as lite_update_configuration
+from localcore.services.lite import update_state as lite_update_state
+from localcore.services.lite import (
+    validate_authorization_token as lite_validate_authorization_token,
+)
+from localcore.services.lite.operation import LiteError
 from localcore.services.mqttproxy import publish_to_iot_core, subscribe_to_iot_core
 from localcore.services.pubsub import publish_to_topic, subscribe_to_topic
+from localcore.services.unsupported import NotOfTheModel, NotServed
 
-OPERATIONS: dict[str, AnyOperation] = {
+JAVA_OPERATIONS: dict[str, AnyOperation] = {
     SERVICE + module.OPERATION.name: module.OPERATION
     for module in (
         get_configuration,
@@ -26,3 +47,44 @@ OPERATIONS: dict[str, AnyOperation] = {
         validate_authorization_token,
     )
 }
+LITE_OPERATIONS: dict[str, AnyOperation] = {
+    module.OPERATION.name: module.OPERATION
+    for module in (
+        lite_create_local_deployment,
+        lite_get_configuration,
+        lite_get_system_config,
+        lite_publish_to_iot_core,
+        lite_publish_to_topic,
+        lite_restart_component,
+        lite_subscribe_to_configuration_update,
+        lite_subscribe_to_iot_core,
+        lite_subscribe_to_topic,
+        lite_update_configuration,
+        lite_update_state,
+        lite_validate_authorization_token,
+    )
+}
+
+
+class Registry(NamedTuple):
+    """The operations of one nucleus."""
+
+    personality: Personality
+    operations: Mapping[str, AnyOperation]
+
+    def find(self, name: str) -> AnyOperation:
+        """The operation of that full name; OperationError when the nucleus has none."""
+        operation = self.operations.get(name)
+        if operation is not None:
+            return operation
+        if self.personality.name == "lite":
+            raise LiteError("ServiceError", "")
+        if name.removeprefix(SERVICE) in self.personality.operations:
+            return NotServed(name)
+        raise NotOfTheModel(name)
+
+
+def registry_of(personality: Personality) -> Registry:
+    """What a nucleus of this personality serves."""
+    operations = LITE_OPERATIONS if personality.name == "lite" else JAVA_OPERATIONS
+    return Registry(personality, operations)

@@ -7,6 +7,7 @@ SVCUID (a new one for each launch) and takes the states that components report o
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +153,21 @@ class Supervisor:
             return None
         owners = (each.name for each in self._components.values() if each.token == svcuid)
         return next(owners, None)
+
+    def token_of_process(self, pid: int, component: str) -> str | None:
+        """The component's SVCUID when the process is in its process group."""
+        known = self._components.get(component)
+        if known is None or known.group_id is None or pid <= 0:
+            return None
+        try:
+            return known.token if os.getpgid(pid) == known.group_id else None
+        except ProcessLookupError:
+            return None
+
+    def forget_tokens(self) -> None:
+        """Recognise no SVCUID given so far; a component gets a new one when it is launched."""
+        for component in self._components.values():
+            component.token = ""
 
     def report_state(self, component: str, state: str) -> None:
         """UpdateState: the component is RUNNING or ERRORED, it says. KeyError when unknown."""

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcore.topics import (
+    LOCAL,
     Subscribers,
     has_wildcard_level,
     local_levels,
@@ -70,7 +71,7 @@ def test_local_matching_is_the_nucleus_own(filters: list[str], topic: str) -> No
     if not local_levels(topic):
         return  # The nucleus fails on a topic of slashes alone, and PublishToTopic says so.
     trie = SubscriptionTrie()
-    subscribers: Subscribers[str] = Subscribers(local_levels, local_match)
+    subscribers: Subscribers[str] = Subscribers(LOCAL)
     for topic_filter in filters:
         trie.add(topic_filter, topic_filter)
         subscribers.add(topic_filter, topic_filter)
@@ -100,7 +101,7 @@ def test_a_wildcard_counts_only_as_a_whole_level(topic_filter: str, expected: bo
 
 
 def test_a_subscriber_is_given_once_for_each_of_its_filters_until_removed() -> None:
-    subscribers: Subscribers[str] = Subscribers(local_levels, local_match)
+    subscribers: Subscribers[str] = Subscribers(LOCAL)
     remove = subscribers.add("a/+", "me")
     subscribers.add("a/#", "me")
     assert subscribers.matching("a/b") == ("me", "me")
@@ -111,7 +112,7 @@ def test_a_subscriber_is_given_once_for_each_of_its_filters_until_removed() -> N
 
 
 def test_ever_new_topics_take_no_ever_more_memory() -> None:
-    subscribers: Subscribers[str] = Subscribers(local_levels, local_match)
+    subscribers: Subscribers[str] = Subscribers(LOCAL)
     subscribers.add("#", "me")
     for n in range(10_000):
         assert subscribers.matching(f"t/{n}") == ("me",)

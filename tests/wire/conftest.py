@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import secrets
 import socket
 import threading
+import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ import pytest
 
 from localcore.authorization import Authorizer
 from localcore.config_store import ConfigStore
+from localcore.deployment_target import Document
+from localcore.errors import NotFoundError
 from localcore.eventstream import Decoder, Frame, Header, HeaderType, encode
 from localcore.mqtt import Mqtt
 from localcore.personality import JAVA, Personality
@@ -33,6 +37,10 @@ class Supervisor:
     def __init__(self) -> None:
         self.components: dict[str, str] = {}
         self.states: list[tuple[str, str]] = []
+        self.restarted: list[str] = []
+        self.deployments: list[Document] = []
+        # Components that this process is, to a nucleus that asks.
+        self.by_name: set[str] = set()
 
     def launch(self, component: str) -> str:
         svcuid = secrets.token_hex(8).upper()
@@ -42,8 +50,25 @@ class Supervisor:
     def component_for_token(self, svcuid: str) -> str | None:
         return self.components.get(svcuid)
 
+    def token_of_process(self, pid: int, component: str) -> str | None:
+        if pid != os.getpid() or component not in self.by_name:
+            return None
+        return self.launch(component)
+
+    def forget_tokens(self) -> None:
+        self.components.clear()
+
     def report_state(self, component: str, state: str) -> None:
         self.states.append((component, state))
+
+    def restart(self, name: str) -> None:
+        if name not in self.components.values():
+            raise NotFoundError(name)
+        self.restarted.append(name)
+
+    def create(self, document: Document) -> str:
+        self.deployments.append(document)
+        return str(uuid.uuid4())
 
 
 class Core:
@@ -60,12 +85,14 @@ class Core:
             config=config,
             identities=self.supervisor,
             lifecycle=self.supervisor,
-            pubsub=PubSub(),
+            deployments=self.supervisor,
+            pubsub=PubSub(personality.local_topics),
             mqtt=Mqtt(),
             authorizer=Authorizer(config, personality, "lab-thing"),
             personality=personality,
             thing_name="lab-thing",
             region="eu-west-1",
+            root=folder,
         )
         self.server = IpcServer(self.services)
         self.start()
@@ -217,6 +244,59 @@ def request(stream_id: int, operation: str, content: Any) -> bytes:
     return message(0, 0, stream_id, content, extra)
 
 
+# The device of the transcripts.
+CONFIGURATION = {
+    "mode": "normal",
+    "rate": "5",
+    "ratio": "0.25",
+    "flag": "true",
+    "nothing": "null",
+    "nested": {"inner": {"k": "1", "list": ["1", "2", {"x": "y"}]}, "other": "z"},
+    "CamelKey": "Value",
+}
+ALL = {"operations": ["*"], "resources": ["*"]}
+ACCESS_CONTROL = {
+    "aws.greengrass.ipc.pubsub": {
+        "lab.Tester:pubsub:1": {
+            "policyDescription": "lab topics",
+            "operations": ["aws.greengrass#PublishToTopic", "aws.greengrass#SubscribeToTopic"],
+            "resources": ["lab/*", "bench/*"],
+        }
+    },
+    "aws.greengrass.ipc.mqttproxy": {
+        "lab.Tester:mqttproxy:1": {
+            "policyDescription": "cloud topics",
+            "operations": ["aws.greengrass#PublishToIoTCore", "aws.greengrass#SubscribeToIoTCore"],
+            "resources": ["lab/#"],
+        }
+    },
+    "aws.greengrass.ShadowManager": {
+        "lab.Tester:shadow:1": {"policyDescription": "shadows", **ALL}
+    },
+    "aws.greengrass.SecretManager": {
+        "lab.Tester:secrets:1": {"policyDescription": "secrets", **ALL}
+    },
+    "aws.greengrass.Cli": {"lab.Tester:cli:1": {"policyDescription": "cli", **ALL}},
+}
+NUCLEUS = {"runWithDefault": {"posixUser": "gg_component:gg_component"}, "platformOverride": {}}
+JSON_RECIPE = {
+    "flag": True,
+    "mode": "normal",
+    "nested": {"inner": {"k": 1, "list": [1, 2, {"x": "y"}]}},
+    "nothing": None,
+    "rate": 5,
+    "ratio": 0.25,
+}
+
+
+def configure_as_recorded(core: Core) -> None:
+    core.configure("lab.Tester", {**CONFIGURATION, "accessControl": ACCESS_CONTROL})
+    core.configure("lab.Other", CONFIGURATION)
+    core.configure("lab.Json", JSON_RECIPE)
+    core.configure("aws.greengrass.Nucleus", NUCLEUS)
+    core.configure("aws.greengrass.NucleusLite", NUCLEUS)
+
+
 class Wire:
     """The functions above for tests, which cannot import a conftest."""
 
@@ -225,6 +305,7 @@ class Wire:
     fields = staticmethod(fields)
     content = staticmethod(content)
     client = RawClient
+    configure_as_recorded = staticmethod(configure_as_recorded)
 
 
 @pytest.fixture

@@ -318,49 +318,6 @@ def systematic(recorded: Frame, ours: Frame | None) -> dict[str, tuple[Any, Any]
     return fields
 
 
-CONFIGURATION = {
-    "mode": "normal",
-    "rate": "5",
-    "ratio": "0.25",
-    "flag": "true",
-    "nothing": "null",
-    "nested": {"inner": {"k": "1", "list": ["1", "2", {"x": "y"}]}, "other": "z"},
-    "CamelKey": "Value",
-}
-ALL = {"operations": ["*"], "resources": ["*"]}
-ACCESS_CONTROL = {
-    "aws.greengrass.ipc.pubsub": {
-        "lab.Tester:pubsub:1": {
-            "policyDescription": "lab topics",
-            "operations": ["aws.greengrass#PublishToTopic", "aws.greengrass#SubscribeToTopic"],
-            "resources": ["lab/*", "bench/*"],
-        }
-    },
-    "aws.greengrass.ipc.mqttproxy": {
-        "lab.Tester:mqttproxy:1": {
-            "policyDescription": "cloud topics",
-            "operations": ["aws.greengrass#PublishToIoTCore", "aws.greengrass#SubscribeToIoTCore"],
-            "resources": ["lab/#"],
-        }
-    },
-    "aws.greengrass.ShadowManager": {
-        "lab.Tester:shadow:1": {"policyDescription": "shadows", **ALL}
-    },
-    "aws.greengrass.SecretManager": {
-        "lab.Tester:secrets:1": {"policyDescription": "secrets", **ALL}
-    },
-    "aws.greengrass.Cli": {"lab.Tester:cli:1": {"policyDescription": "cli", **ALL}},
-}
-NUCLEUS = {"runWithDefault": {"posixUser": "gg_component:gg_component"}, "platformOverride": {}}
-JSON_RECIPE = {
-    "flag": True,
-    "mode": "normal",
-    "nested": {"inner": {"k": 1, "list": [1, 2, {"x": "y"}]}},
-    "nothing": None,
-    "rate": 5,
-    "ratio": 0.25,
-}
-
 RECORDED_TOKENS = {"W87POYSQzIA7Hg7U": "lab.Tester", "SwucSE8nolJzofUL": "lab.Other"}
 
 
@@ -505,11 +462,7 @@ class Replay:
 def test_a_recorded_conversation_goes_as_recorded_but_for_the_named_differences(
     number: str, core: Any, wire: Any, recordings: Any
 ) -> None:
-    core.configure("lab.Tester", {**CONFIGURATION, "accessControl": ACCESS_CONTROL})
-    core.configure("lab.Other", CONFIGURATION)
-    core.configure("lab.Json", JSON_RECIPE)
-    core.configure("aws.greengrass.Nucleus", NUCLEUS)
-    core.configure("aws.greengrass.NucleusLite", NUCLEUS)
+    wire.configure_as_recorded(core)
     replay = Replay(core, wire, recordings[number])
     replay.run()
     expected: dict[int, dict[str, tuple[Any, Any]]] = {}

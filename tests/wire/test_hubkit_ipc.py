@@ -131,11 +131,7 @@ def test_subscriptions_that_died_silently_are_noticed_by_the_heartbeat(
 ) -> None:
     ipc, inbox = open_ipc("lab/a")
 
-    def lose_subscriptions() -> None:
-        # What a restart of nucleus lite's pub/sub daemon does: no stream is closed, nothing comes.
-        core.services.pubsub.__init__()
-
-    core.call(lose_subscriptions)
+    core.call(core.services.pubsub.lose_subscriptions)
     inbox.ups.get(timeout=PATIENCE_S)
     ipc.publish("lab/a", b"again")
     assert inbox.payloads.get(timeout=PATIENCE_S) == ("lab/a", b"again")

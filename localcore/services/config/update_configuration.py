@@ -34,8 +34,7 @@ def _handle(request: UpdateConfigurationRequest, call: Call) -> bytes:
             "InvalidArgumentsError",
             f"Config update is not allowed for following fields [{ACCESS_CONTROL}]",
         )
-    if call.services.personality.numbers_become_doubles:
-        value = with_doubles(value)
+    value = with_doubles(value)
     try:
         call.services.config.update(call.component, key_path, value, _epoch_ms(request.timestamp))
     except KeyError:

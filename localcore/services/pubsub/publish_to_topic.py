@@ -46,7 +46,7 @@ def _handle(request: PublishToTopicRequest, call: Call) -> bytes:
     topic = request.topic
     authorize(call, PUBSUB, "PublishToTopic", topic)
     message = _message(request, call)
-    if call.services.personality.refuses_wildcard_topics and any(c in message.topic for c in "+#*"):
+    if any(character in message.topic for character in "+#*"):
         raise OperationError("InvalidArgumentsError", "Publish topic must not contain a wildcard.")
     call.services.pubsub.send(message)
     return EMPTY_RESPONSE
@@ -62,8 +62,7 @@ def _message(request: PublishToTopicRequest, call: Call) -> LocalMessage:
         json = content.json_message.message
         if json is None:
             raise OperationError("ServiceError")
-        if call.services.personality.numbers_become_doubles:
-            json = with_doubles(json)
+        json = with_doubles(json)
     elif content.binary_message is not None:
         binary = content.binary_message.message
         if binary is None:

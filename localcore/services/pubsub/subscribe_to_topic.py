@@ -26,9 +26,7 @@ def _handle(request: SubscribeToTopicRequest, call: Call) -> bytes:
     def deliver(message: LocalMessage) -> None:
         call.send_event("SubscriptionResponseMessage", message.event_payload())
 
-    receive_own = True
-    if call.services.personality.honours_receive_mode:
-        receive_own = _receive_mode(request.receive_mode, topic_filter) == "RECEIVE_ALL_MESSAGES"
+    receive_own = _receive_mode(request.receive_mode, topic_filter) == "RECEIVE_ALL_MESSAGES"
     call.when_closed(
         call.services.pubsub.subscribe(
             topic_filter, deliver, call.component, receive_own=receive_own

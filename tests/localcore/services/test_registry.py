@@ -3,29 +3,38 @@
 import json
 from pathlib import Path
 
+import pytest
+
 import localcore.services
 from localcore.personality import JAVA, LITE
-from localcore.services import OperationError
-from localcore.services.registry import OPERATIONS
+from localcore.services import AnyOperation, OperationError
+from localcore.services.registry import JAVA_OPERATIONS, LITE_OPERATIONS
 
 FOLDER = Path(localcore.services.__file__).parent
 
 
-def test_every_file_below_a_service_that_has_an_operation_is_registered() -> None:
+@pytest.mark.parametrize(
+    ("operations", "lite"), [(JAVA_OPERATIONS, False), (LITE_OPERATIONS, True)]
+)
+def test_every_file_below_a_service_that_has_an_operation_is_registered(
+    operations: dict[str, AnyOperation], lite: bool
+) -> None:
     files = {
-        path.stem for path in FOLDER.glob("*/*.py") if "\nOPERATION = " in path.read_text("utf-8")
+        path.stem
+        for path in FOLDER.glob("*/*.py")
+        if "\nOPERATION = " in path.read_text("utf-8") and (path.parent.name == "lite") is lite
     }
-    spelled = {name.removeprefix("aws.greengrass#").replace("IoT", "Iot") for name in OPERATIONS}
+    spelled = {name.partition("#")[2].replace("IoT", "Iot") for name in operations}
     snake = {
         "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_") for name in spelled
     }
     assert files == snake
 
 
-def test_what_is_served_both_nuclei_have() -> None:
-    served = {name.removeprefix("aws.greengrass#") for name in OPERATIONS}
-    assert served <= JAVA.operations
-    assert served <= LITE.operations
+def test_each_nucleus_serves_what_it_has() -> None:
+    assert {name.removeprefix("aws.greengrass#") for name in JAVA_OPERATIONS} <= JAVA.operations
+    served = {name.removeprefix("aws.greengrass#") for name in LITE_OPERATIONS}
+    assert served == LITE.operations | {"aws.greengrass.private#GetSystemConfig"}
     assert LITE.operations <= JAVA.operations
 
 
