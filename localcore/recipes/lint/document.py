@@ -6,6 +6,7 @@ kept as nodes of their own and never followed, so a document is never larger tha
 """
 
 import bisect
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -19,7 +20,9 @@ MAX_BYTES = 64_000
 # Deeper than both nuclei read: lite stops at 15 (GG_MAX_OBJECT_DEPTH of its SDK).
 _MAX_DEPTH = 60
 
+_ALIAS = "alias"
 _YAML_KINDS = {
+    _ALIAS: "alias",
     "tag:yaml.org,2002:bool": "boolean",
     "tag:yaml.org,2002:null": "null",
     "tag:yaml.org,2002:int": "number",
@@ -44,7 +47,7 @@ class Unreadable(ValueError):  # noqa: N818 (a value error by its base)
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """``kind``: string, number, boolean, null; or alias, whose text is what it points to."""
+    """``kind``: string, number, boolean, null; or alias, whose text is the anchor."""
 
     line: int
     text: str
@@ -158,10 +161,8 @@ def _number(text: str) -> JsonValue:
 def _yaml(source: str) -> Node:
     import yaml  # noqa: PLC0415 (takes 20 ms, and most commands need none)
 
-    from localcore.recipes.parse import yaml_loader  # noqa: PLC0415
-
     try:
-        root = yaml.compose(source, Loader=yaml_loader())
+        root = yaml.compose(source, Loader=_loader())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = error.problem or error.context or "it cannot be read"
@@ -172,34 +173,45 @@ def _yaml(source: str) -> Node:
         raise _too_deep() from error
     if root is None:
         raise Unreadable("it is empty")
-    return _from_yaml(root, set(), 0)
+    return _from_yaml(root, 0)
 
 
-def _from_yaml(node: Any, seen: set[int], depth: int) -> Node:
+@functools.cache
+def _loader() -> Any:
+    import yaml  # noqa: PLC0415
+
+    from localcore.recipes.parse import yaml_loader  # noqa: PLC0415
+
+    class AliasLoader(yaml_loader()):  # type: ignore[misc]  # PyYAML's loaders are untyped here
+        """Leaves an alias where it stands instead of repeating the anchor's node."""
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                event = self.get_event()
+                return yaml.ScalarNode(_ALIAS, event.anchor, event.start_mark, event.end_mark)
+            return super().compose_node(parent, index)
+
+    return AliasLoader
+
+
+def _from_yaml(node: Any, depth: int) -> Node:
     import yaml  # noqa: PLC0415
 
     line = node.start_mark.line + 1
     if depth > _MAX_DEPTH:
         raise _too_deep(line)
     if isinstance(node, yaml.ScalarNode):
-        # Empty plain scalars are shared by no one; an aliased scalar is harmless but counts too.
-        if id(node) in seen:
-            return Scalar(line, node.value, "alias")
-        seen.add(id(node))
         kind = _YAML_KINDS.get(node.tag, "string")
         return Scalar(line, node.value, kind, is_block=node.style == "|")
-    if id(node) in seen:
-        return Scalar(line, "", "alias")
-    seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
-        return Sequence(line, tuple(_from_yaml(item, seen, depth + 1) for item in node.value))
+        return Sequence(line, tuple(_from_yaml(item, depth + 1) for item in node.value))
     return Mapping(
         line,
         tuple(
             Entry(
                 key.start_mark.line + 1,
                 key.value if isinstance(key, yaml.ScalarNode) else "?",
-                _from_yaml(value, seen, depth + 1),
+                _from_yaml(value, depth + 1),
             )
             for key, value in node.value
         ),

@@ -190,25 +190,24 @@ def _steps(lifecycle: Mapping) -> Iterator[Step]:
 
 
 def _step(name: str, entry: Entry) -> Iterator[Step]:
-    if not isinstance(entry.value, Mapping):
-        script = entry.value if isinstance(entry.value, Scalar) else None
-        yield Step(name, entry, script, None)
+    fields = mapping_of(entry)
+    if fields is None:
+        yield Step(name, entry, _scalar(entry), None)
         return
-    fields = entry.value
-    script_entry = fields.find("Script")
-    if script_entry is None:
-        chosen = [each for each in fields.entries if is_selection(each)]
-        for each in chosen:
-            yield from _step(name, Entry(each.line, entry.key, each.value))
-        if chosen:
-            return
-    script: Node | None = None if script_entry is None else script_entry.value
-    if isinstance(script, Mapping):
-        for each in script.entries:
-            if isinstance(each.value, Scalar):
-                yield Step(name, entry, each.value, fields)
-        return
-    yield Step(name, entry, script if isinstance(script, Scalar) else None, fields)
+    script = fields.find("Script")
+    chosen = [each for each in fields.entries if is_selection(each)] if script is None else []
+    for each in chosen:
+        yield from _step(name, Entry(each.line, entry.key, each.value))
+    selections = mapping_of(script)
+    if selections is not None:
+        for each in selections.entries:
+            yield Step(name, entry, _scalar(each), fields)
+    elif not chosen:
+        yield Step(name, entry, _scalar(script), fields)
+
+
+def _scalar(entry: Entry | None) -> Scalar | None:
+    return entry.value if entry is not None and isinstance(entry.value, Scalar) else None
 
 
 def is_selection(entry: Entry) -> bool:

@@ -11,7 +11,9 @@ from localcore.recipes.lint.rules import LITE, Family, Found, Inputs
 family = Family()
 
 _SCHEMES = ("s3", "docker", "greengrass", "https", "http")
-_PATH = re.compile(r"\{artifacts:(path|decompressedPath)\}/*([\w.@+-]+(?:/[\w.@+-]+)*)?")
+_PATH = re.compile(
+    r"\{artifacts:(path|decompressedPath)\}/*([\w.@+-]++(?:/[\w.@+-]++)*+(?!/?[{$*?\[]))?"
+)
 # A command's first word, directly or behind exec: no interpreter runs it.
 _EXECUTED = re.compile(
     r"(?:^|[;&|(\n]|\bexec|\bthen|\bdo|\belse)[ \t]*\"?"
@@ -120,23 +122,33 @@ def nothing_unzipped(recipe: RecipeFile, _inputs: Inputs) -> Iterator[Found]:
     "L706",
     "error",
     "an artifact that may not be executed",
-    source="the Java nucleus gives no execute permission unless Permission says so (default NONE); "
-    "on nucleus lite a local artifact is 0644 whatever it says",
-    fix="run it by its interpreter: exec sh FILE, exec python3 FILE",
+    source="Permission: Execute is NONE by default on both nuclei",
+    fix="run it by its interpreter (exec sh FILE, exec python3 FILE), or add Permission: "
+    "Execute: OWNER",
 )
-def not_executable(recipe: RecipeFile, inputs: Inputs) -> Iterator[Found]:
-    """An artifact as a command."""
-    executable = {
-        artifact.file_name
-        for artifact in recipe.artifacts
-        if _execute(mapping_of(artifact.fields.find("Permission"))) in ("OWNER", "ALL")
-    }
-    for step in recipe.steps:
-        for match in () if step.script is None else _EXECUTED.finditer(step.script.text):
-            if step.script is not None and (match[1] not in executable or "lite" in inputs.nuclei):
-                why = "on lite" if match[1] in executable else "without Permission: Execute"
-                line = step.script.line_at(match.start(1))
-                yield Found(line, f"{match[1]:.80} is a command {why}")
+def not_executable(recipe: RecipeFile, _inputs: Inputs) -> Iterator[Found]:
+    """An artifact as a command, without the permission."""
+    executable = _executable(recipe)
+    for line, name in _executed(recipe):
+        if name not in executable:
+            yield Found(line, f"{name:.80} is a command, but has no Permission: Execute")
+
+
+@family.rule(
+    "L709",
+    "warning",
+    "an artifact that a local deployment of nucleus lite may not execute",
+    source="aws-greengrass-lite copies local artifacts with cp -RP: the file's own mode "
+    "counts there, Permission only for what comes from the cloud",
+    fix="run it by its interpreter (exec sh FILE), or chmod 755 it in the artifact folder",
+    nuclei=LITE,
+)
+def executable_on_lite(recipe: RecipeFile, inputs: Inputs) -> Iterator[Found]:
+    """An artifact as a command, whose file is not known to be executable."""
+    executable = _executable(recipe)
+    for line, name in _executed(recipe):
+        if name in executable and not _mode(recipe, name, inputs) & 0o001:
+            yield Found(line, f"{name:.80} is a command")
 
 
 @family.rule(
@@ -176,6 +188,33 @@ def docker(recipe: RecipeFile, _inputs: Inputs) -> Iterator[Found]:
         is_image = artifact.uri.startswith("docker:")
         if is_image and "aws.greengrass.DockerApplicationManager" not in names:
             yield Found(artifact.line, f"{artifact.uri:.80}: nothing pulls it on the Java nucleus")
+
+
+def _mode(recipe: RecipeFile, name: str, inputs: Inputs) -> int:
+    if inputs.artifacts is None:
+        return 0
+    try:
+        return (inputs.artifacts / recipe.name / recipe.version / name).stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def _executed(recipe: RecipeFile) -> Iterator[tuple[int, str]]:
+    """Line and name of every artifact that a script uses as a command."""
+    names = {artifact.file_name for artifact in recipe.artifacts}
+    for step in recipe.steps:
+        if step.script is not None:
+            for match in _EXECUTED.finditer(step.script.text):
+                if match[1] in names:
+                    yield step.script.line_at(match.start(1)), match[1]
+
+
+def _executable(recipe: RecipeFile) -> set[str]:
+    return {
+        artifact.file_name
+        for artifact in recipe.artifacts
+        if _execute(mapping_of(artifact.fields.find("Permission"))) in ("OWNER", "ALL")
+    }
 
 
 def _execute(permission: Mapping | None) -> str:

@@ -231,7 +231,7 @@ def alias(recipe: RecipeFile, _inputs: Inputs) -> Iterator[Found]:
 )
 def unusable(recipe: RecipeFile, inputs: Inputs) -> Iterator[Found]:
     """What `localcore deployment create` says, where no other rule of this family has said it."""
-    checks = (component_name, component_version, alias)
+    checks = (component_name, component_version, alias, null_item)
     if any(True for check in checks for _ in check(recipe, inputs)) or (
         recipe.is_gdk_source and {recipe.name, recipe.version} & GDK_PLACEHOLDERS
     ):
