@@ -127,9 +127,10 @@ class HubProcess:
         """Ctrl-C, or another signal, for `scripts/run` alone."""
         self.process.send_signal(number)
 
-    def look(self) -> None:
-        """Remember what the run's processes hold now."""
+    def look(self) -> Traces:
+        """Remember what the run's processes hold now; all that was seen."""
         look(self.root, self.traces)
+        return self.traces
 
     def end(self) -> int:
         """Wait for the end; the exit code. Nothing may be left on the machine."""

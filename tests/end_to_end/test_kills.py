@@ -3,10 +3,9 @@
 What was produced is counted in the rings, which nothing but ReadSenseHAT writes.
 """
 
+import contextlib
 import os
 import signal
-
-import pytest
 
 from tests.end_to_end.conftest import StartHub
 from tests.end_to_end.far_end import produced
@@ -69,38 +68,46 @@ def test_localcore_is_killed_during_a_run_and_started_again(start_hub: StartHub)
     _end(hub)
 
 
-@pytest.mark.parametrize("victim", [AGGREGATOR, STREAM_MANAGER, LOCALCORE])
 def test_who_is_killed_while_delivering_the_last_readings_delivers_them(
-    start_hub: StartHub, victim: str
+    start_hub: StartHub,
 ) -> None:
-    hub = start_hub("--source", "simulated", "--quiet")
-    hub.wait_until_running()
-    cloud = hub.send(CLOUD, signal.SIGSTOP)
-    try:
+    hubs = {
+        victim: start_hub("--source", "simulated", "--quiet")
+        for victim in (AGGREGATOR, STREAM_MANAGER, LOCALCORE)
+    }
+    clouds = {}
+    for victim, hub in hubs.items():
+        hub.wait_until_running()
+        clouds[victim] = hub.send(CLOUD, signal.SIGSTOP)
         _produce_more(hub)
         hub.interrupt()
+    for victim, hub in hubs.items():
         # It cannot end while the cloud answers nothing.
-        hub.wait_for("the last export", lambda: hub.state(AGGREGATOR) == "STOPPING")
+        hub.wait_for("the last export", lambda h=hub: h.state(AGGREGATOR) == "STOPPING")
         os.kill(hub.pid(victim), signal.SIGKILL)
-    finally:
-        os.kill(cloud, signal.SIGCONT)
-    _end(hub)
+        os.kill(clouds[victim], signal.SIGCONT)
+    for hub in hubs.values():
+        _end(hub)
 
 
-@pytest.mark.parametrize("victims", [(READ_SENSE_HAT,), (LOCALCORE,)])
 def test_who_is_killed_before_the_last_readings_are_accepted_publishes_them_again(
-    start_hub: StartHub, victims: tuple[str, ...]
+    start_hub: StartHub,
 ) -> None:
-    hub = start_hub("--source", "simulated", "--quiet")
-    hub.wait_until_running()
-    aggregator = hub.send(AGGREGATOR, signal.SIGSTOP)
-    _produce_more(hub)
-    hub.interrupt()
-    # It cannot end while nobody accepts.
-    hub.wait_for("the last batches", lambda: hub.state(READ_SENSE_HAT) == "STOPPING")
-    pids = [hub.pid(victim) for victim in victims]
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    if LOCALCORE not in victims:
-        os.kill(aggregator, signal.SIGCONT)
-    _end(hub)
+    hubs = {
+        victim: start_hub("--source", "simulated", "--quiet")
+        for victim in (READ_SENSE_HAT, LOCALCORE)
+    }
+    aggregators = {}
+    for victim, hub in hubs.items():
+        hub.wait_until_running()
+        aggregators[victim] = hub.send(AGGREGATOR, signal.SIGSTOP)
+        _produce_more(hub)
+        hub.interrupt()
+    for victim, hub in hubs.items():
+        # It cannot end while nobody accepts.
+        hub.wait_for("the last batches", lambda h=hub: h.state(READ_SENSE_HAT) == "STOPPING")
+        os.kill(hub.pid(victim), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it dies with localcore
+            os.kill(aggregators[victim], signal.SIGCONT)
+    for hub in hubs.values():
+        _end(hub)

@@ -4,9 +4,11 @@ Law: nothing is deleted or stopped before the lock is held, so a run that is ref
 at work alone. Whoever holds the lock owns what an earlier run, killed, has left at work there.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -85,6 +87,11 @@ def _stop_leftovers(path: Path) -> None:
     while True:
         try:
             control.shut_down()
+            # What they would deliver first goes with the folder.
+            for component in control.components():
+                for pid in component["pids"]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
         except LocalcoreError:
             break
         if time.monotonic() > deadline_s:

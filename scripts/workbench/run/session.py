@@ -25,6 +25,7 @@ from localcore.cloud import endpoint
 from localcore.cloud.contents import CloudContents
 from localcore.control.client import Control
 from localcore.errors import LocalcoreError, UnreachableError
+from read_sense_hat.sources.sensehat import emulator_pid
 from workbench.names import REPOSITORY
 from workbench.run.arguments import Arguments
 from workbench.run.deployment import (
@@ -50,6 +51,7 @@ SETTLE_S = 2.0
 
 READ_SENSE_HAT = "com.hbs.hub.ReadSenseHAT"
 AGGREGATOR = "com.hbs.hub.Aggregator"
+_EMULATOR = "device-1"
 WRITE_SENSE_HAT = "com.hbs.hub.WriteSenseHAT"
 
 
@@ -91,6 +93,8 @@ class Session:
         """
         root = self._arguments.root
         self._root = RootFolder(root)
+        if self._arguments.source == "emulator":
+            _refuse_other_emulator(None)
         try:
             cloud = endpoint.ensure(
                 root / "cloud", buckets=[BUCKET], kinesis_streams=[KINESIS_STREAM]
@@ -105,6 +109,8 @@ class Session:
             self._watch(lambda topic=topic: self._follow(topic))  # type: ignore[misc]
         self._watch(self._look_at_components)
         self._watch(self._look_at_cloud)
+        if self._arguments.source == "emulator":
+            self._wait_for_emulator()
         self._deploy()
         self._observation.started()
         self._keeper = self._watch(self._keep_daemon)
@@ -195,7 +201,8 @@ class Session:
         if arguments.source == "emulator":
             device = [sys.executable, "-m", "read_sense_hat.emulated_device"]
             device += ["--seed", str(arguments.seed)]
-            command += ["--device", shlex.join(device)]
+            # exec: the process that localcore knows, and takes with it, holds the emulator's lock.
+            command += ["--device", f"exec {shlex.join(device)}"]
         with self._log.open("ab") as log:
             # A session of its own: Ctrl-C is for this process, which stops the rest in order.
             self._daemon = subprocess.Popen(
@@ -212,6 +219,17 @@ class Session:
                     raise RunError(f"localcore did not start: {reason}; see {self._log}") from None
             else:
                 return
+
+    def _wait_for_emulator(self) -> None:
+        """Return when the emulator is ours, so that nobody reads another's registers."""
+        deadline = time.monotonic() + READY_S
+        while emulator_pid() is None:
+            if time.monotonic() > deadline:
+                log = self._arguments.root / "logs" / f"{_EMULATOR}.log"
+                raise RunError(f"the emulated Sense HAT did not start; see {log}")
+            if self._stop_wanted.wait(LOOK_S):
+                raise StoppedError
+        _refuse_other_emulator(self._control.status()["devices"][_EMULATOR])
 
     def _deploy(self) -> None:
         arguments = self._arguments
@@ -287,6 +305,16 @@ class Session:
                 self._start_daemon()
             except RunError as error:
                 self._observation.note(str(error))
+
+
+def _refuse_other_emulator(own_pid: int | None) -> None:
+    """Raise RunError when an emulator is at work that is not `own_pid`."""
+    pid = emulator_pid()
+    if pid not in {None, own_pid}:
+        raise RunError(
+            f"another emulator is at work, process {pid}, and a machine has one: stop it, or "
+            "use --source simulated"
+        )
 
 
 def _free_port() -> int:
