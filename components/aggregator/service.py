@@ -153,8 +153,12 @@ class AggregatorService(Service):
     def health(self) -> dict[str, HealthValue]:
         """Counters of the journal, the exporter and the refused payloads."""
         exporter = self._exporter.exporter if self._exporter is not None else None
+        try:
+            journal_bytes: int | None = self._journal.size_bytes
+        except JournalError:
+            journal_bytes = None
         return {
-            "journal_bytes": self._journal.size_bytes,
+            "journal_bytes": journal_bytes,
             "tail_bytes": self._journal.tail_bytes,
             "journal_failures": self._journal_failures,
             "salvaged_rows": self._journal.salvaged_rows,
@@ -236,7 +240,13 @@ class AggregatorService(Service):
         self._not_published += len(windows) - published
 
     def _publish_ledger(self) -> None:
-        devices, total = self._core.ledger(self._journal.accounts())
+        try:
+            accounts = self._journal.accounts()
+        except JournalError as error:
+            self._journal_failures += 1
+            _log.debug("ledger not published reason=%s", error)
+            return
+        devices, total = self._core.ledger(accounts)
         exporter = self._exporter.state if self._exporter is not None else "none"
         pending: list[dict[str, LedgerDevice]] = [devices]
         while pending:

@@ -164,8 +164,13 @@ class Journal:
 
     @property
     def size_bytes(self) -> int:
-        """What the payloads of all rows hold together."""
-        return _mark(self._db, "size")
+        """What the payloads of all rows hold together.
+
+        Raises:
+            JournalError: The file cannot be read.
+        """
+        with _as_journal_error(self.path):
+            return _mark(self._db, "size")
 
     @property
     def tail_bytes(self) -> int:
@@ -226,8 +231,13 @@ class Journal:
         self._generation += 1
 
     def accounts(self) -> list[Account]:
-        """What left, by kind, device and boot."""
-        return _accounts(self._db)
+        """What left, by kind, device and boot.
+
+        Raises:
+            JournalError: The file cannot be read.
+        """
+        with _as_journal_error(self.path):
+            return _accounts(self._db)
 
     def close(self) -> None:
         """Close the files; what is in the tail stays there. May be called again."""

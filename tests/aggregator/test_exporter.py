@@ -15,7 +15,7 @@ import botocore.session
 import pytest
 
 from aggregator.core import EMPTY_STATE, Core, Settings
-from aggregator.exporter import Destination, Exporter, ExporterThread
+from aggregator.exporter import OUTSTANDING, Destination, Exporter, ExporterThread
 from aggregator.lines import READINGS, WINDOWS
 from hubkit.clock import ManualClock
 from hubkit.journal import ExportLog, Journal, JournalError
@@ -314,3 +314,48 @@ def test_the_thread_drains_on_demand_and_reports_an_unreachable_stream_manager(
 def test_a_journal_that_cannot_be_read_is_an_error_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=r"journal\.sqlite"):
         ExportLog(tmp_path / "missing" / "journal.sqlite")
+
+
+def test_what_nobody_thought_of_does_not_end_the_thread(
+    journal: Journal, stream_manager: StreamManager, cloud_url: str, tmp_path: Path
+) -> None:
+    surprises: list[Exception] = [ValueError("not foreseen"), KeyError("neither")]
+
+    def make() -> Exporter:
+        if surprises:
+            raise surprises.pop()
+        return exporter(journal, stream_manager, tmp_path)
+
+    thread = ExporterThread(make)
+    thread.start()
+    fill(journal, 0, 20)
+    thread.drain()
+    wait_until(lambda: thread.drained)
+    assert exported_readings(cloud_url, journal.id) == list(range(20))
+    thread.close()
+
+
+def test_a_thread_that_was_never_started_can_be_closed(journal: Journal) -> None:
+    ExporterThread(lambda: pytest.fail("not started")).close()
+
+
+def test_while_the_cloud_is_away_no_more_is_fixed_than_may_be_outstanding(
+    journal: Journal, stream_manager: StreamManager, tmp_path: Path
+) -> None:
+    tested = Exporter(
+        ExportLog(journal.path),
+        Streams("127.0.0.1", stream_manager.port, 5.0),
+        tmp_path / "exports",
+        Destination("no-such-bucket", "no-such-stream", 20_000_000, 1.0, 1, 1.0),
+        "pi-1",
+        ManualClock(),
+    )
+    for n in range(OUTSTANDING + 5):
+        fill(journal, 20 * n, 20)
+        assert tested.step(everything=True) is False
+    log = ExportLog(journal.path)
+    assert len(log.ranges(READINGS)) == OUTSTANDING
+    assert log.waiting_bytes(READINGS) > 0
+    assert len(list((tmp_path / "exports").iterdir())) <= OUTSTANDING
+    log.close()
+    tested.close()

@@ -1,7 +1,10 @@
 """The journal over real files: commits, crashes, quota, ranges, damage."""
 
 import random
+import resource
 import shutil
+import signal
+import zlib
 from pathlib import Path
 
 import pytest
@@ -178,3 +181,144 @@ def test_a_tail_cut_anywhere_gives_a_prefix_of_its_records(
     third = Tail(path)
     assert third.recovered == [*recovered, b"after"]
     third.close()
+
+
+def test_a_second_owner_is_refused_until_the_first_has_closed(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    with pytest.raises(JournalError, match="another process has this journal"):
+        open_journal(tmp_path)
+    journal.close()
+    open_journal(tmp_path).close()
+
+
+def test_no_more_is_accepted_than_may_wait_for_a_commit(tmp_path: Path) -> None:
+    journal = Journal(
+        tmp_path, tmp_path, quota_bytes=1 << 20, initial_state=b"", tail_quota_bytes=100
+    )
+    journal.append(b"x" * 80)
+    with pytest.raises(JournalError, match="88 bytes wait for a commit, 100 is the most"):
+        journal.append(b"x" * 20)
+    journal.commit([], b"")
+    journal.append(b"x" * 20)
+    journal.close()
+
+
+def test_a_commit_that_the_disk_refuses_can_be_tried_again(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path, quota_bytes=1 << 24)
+    journal.append(b"kept")
+    large = [row(random.Random(n).randbytes(30_000).hex()) for n in range(20)]
+    wal = Path(f"{journal.path}-wal")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + 40_000, hard))
+    try:
+        for _ in range(3):
+            with pytest.raises(JournalError, match=r"journal\.sqlite: "):
+                journal.commit(large, b"never")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, previous)
+    assert (journal.state, journal.size_bytes, journal.tail_bytes) == (b"empty", 0, 12)
+    journal.commit(large, b"after")
+    assert (journal.state, journal.tail_bytes) == (b"after", 0)
+    journal.close()
+
+
+def test_a_tail_that_a_commit_should_have_removed_is_given_again(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    old = journal._tail.path
+    journal.append(b"one")
+    content = old.read_bytes()
+    journal.commit([row("one")], b"one")
+    journal.append(b"two")
+    journal.close()
+    old.write_bytes(content)
+    for _ in range(2):  # and is in the new tail from then on
+        again = open_journal(tmp_path)
+        assert sorted(again.recovered()) == [b"one", b"two"]
+        assert not old.exists()
+        again.close()
+
+
+def test_the_quota_prefers_what_is_free_to_what_is_fixed_and_never_a_higher_priority(
+    tmp_path: Path,
+) -> None:
+    journal = open_journal(tmp_path)
+    size = len(zlib.compress(b"00", 3))
+    journal._quota_bytes = 7 * size
+    journal.commit([row(f"0{n}") for n in range(3)], b"")
+    log = ExportLog(journal.path)
+    (fixed,) = log.fix("readings")
+    alerts = [row(f"2{n}", kind="alerts", priority=9) for n in range(3)]
+    journal.commit([*(row(f"1{n}") for n in range(3)), *alerts], b"")
+    kept = [fixed, *log.fix("readings")[1:], *log.fix("alerts")]
+    assert [payload for each in kept for payload in log.payloads(each)] == [
+        b"00", b"01", b"02", b"12", b"20", b"21", b"22",
+    ]  # fmt: skip
+    # Then those of the range: the oldest first, and no alert.
+    journal._quota_bytes = 4 * size
+    journal.commit([], b"")
+    assert [payload for each in kept for payload in log.payloads(each)] == [
+        b"12", b"20", b"21", b"22",
+    ]  # fmt: skip
+    log.close()
+    journal.close()
+
+
+def test_a_size_that_is_wrong_does_not_keep_the_quota_searching(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path, quota_bytes=100)
+    log = ExportLog(journal.path)
+    log.set_mark("size", 10_000)
+    journal.commit([row("a")], b"")
+    assert journal.accounts()[0].evicted == 1
+    log.close()
+    journal.close()
+
+
+def test_confirming_nothing_writes_nothing(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    log = ExportLog(journal.path)
+    wal = Path(f"{journal.path}-wal")
+    before = wal.stat().st_size
+    for _ in range(10):
+        assert log.confirm([]) == 0
+    assert wal.stat().st_size == before
+    log.close()
+    journal.close()
+
+
+def test_a_row_that_cannot_be_read_goes_and_is_counted(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    journal.commit([row("a"), row("b"), row("c")], b"")
+    journal._db.execute("UPDATE rows SET payload = x'00' WHERE id = 2")
+    log = ExportLog(journal.path)
+    (fixed,) = log.fix("readings")
+    assert list(log.payloads(fixed)) == [b"a", b"c"]
+    assert list(log.payloads(fixed)) == [b"a", b"c"]
+    log.confirm([fixed])
+    (account,) = journal.accounts()
+    assert (account.delivered, account.evicted, account.damaged) == (2, 0, 1)
+    assert journal.size_bytes == 0
+    log.close()
+    journal.close()
+
+
+def test_a_commit_over_the_quota_does_not_look_at_all_rows(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path, quota_bytes=1 << 30)
+    log = ExportLog(journal.path)
+    journal.commit([row("x") for _ in range(20_000)], b"")
+    log.fix("readings", most_rows=10)
+    journal._quota_bytes = journal.size_bytes
+    counted = 0
+
+    def count() -> int:
+        nonlocal counted
+        counted += 1
+        return 0
+
+    journal._db.set_progress_handler(count, 1_000)
+    journal.commit([row("y")], b"")
+    # Thousands of virtual machine instructions: sorting all rows by their ranges took 10^8.
+    assert counted < 2_000
+    log.close()
+    journal.close()
