@@ -20,6 +20,7 @@ from typing import Protocol
 
 import msgspec
 
+from localcore.access_record import Access, AccessRecord
 from localcore.config_store import ConfigStore, JsonValue
 from localcore.personality import SERVICE, Personality
 
@@ -56,9 +57,17 @@ class Authorizer:
         config: where the policies are; read again when a component's accessControl changes.
         personality: whether `{iot:thingName}` in a resource is replaced.
         thing_name: what it is replaced with.
+        record: where every request is noted, granted or not.
     """
 
-    def __init__(self, config: ConfigStore, personality: Personality, thing_name: str) -> None:
+    def __init__(
+        self,
+        config: ConfigStore,
+        personality: Personality,
+        thing_name: str,
+        record: AccessRecord | None = None,
+    ) -> None:
+        self._record = record
         self._config = config
         self._personality = personality
         self._thing_name = thing_name
@@ -78,6 +87,8 @@ class Authorizer:
         Raises:
             UnauthorizedOperation: it may not.
         """
+        if self._record is not None and resource is not None:
+            self._record.note(Access(component, service, operation, resource))
         rules = self._rules.get(component)
         if rules is None:
             rules = self._rules[component] = self._read(component)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from localcore.access_record import AccessRecord
 from localcore.authorization import Authorizer
 from localcore.built_in import STREAM_MANAGER, TOKEN_EXCHANGE, BuiltIns
 from localcore.cloud import endpoint
@@ -56,6 +57,11 @@ class Settings:
     region: str | None = None
     stream_manager_port: int = 0
     devices: tuple[str, ...] = field(default=())
+    record_access: Path | None = None
+
+
+def _access_record(settings: Settings) -> AccessRecord | None:
+    return None if settings.record_access is None else AccessRecord(settings.record_access)
 
 
 class AlreadyRunningError(LocalcoreError):
@@ -93,7 +99,9 @@ class CoreDevice:
                 deployments=self.deployments,
                 pubsub=self.pubsub,
                 mqtt=self.mqtt,
-                authorizer=Authorizer(self.store, personality, self.thing_name),
+                authorizer=Authorizer(
+                    self.store, personality, self.thing_name, _access_record(settings)
+                ),
                 personality=personality,
                 thing_name=self.thing_name,
                 region=self.region,

@@ -69,6 +69,7 @@ def _foreground(options: argparse.Namespace, root: Path) -> int:
         options.region,
         options.stream_manager_port,
         tuple(options.device),
+        options.record_access,
     )
     (root / "logs").mkdir(exist_ok=True)
     _set_up_logging(root)

@@ -112,6 +112,12 @@ def _add_start(verbs: Any) -> None:
         metavar="COMMAND",
         help="a program that stands in for hardware: started, restarted and stopped with localcore",
     )
+    start.add_argument(
+        "--record-access",
+        type=Path,
+        metavar="FILE",
+        help="note what components ask for, as `recipe lint --used FILE` reads it",
+    )
     start.add_argument("--ready-descriptor", type=int, help=argparse.SUPPRESS)
 
 

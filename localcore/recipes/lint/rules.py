@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from localcore.access_record import Access
 from localcore.recipes.lint.recipe_file import RecipeFile
 
 Nucleus: TypeAlias = Literal["java", "lite"]
@@ -25,16 +26,6 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """One line of a recorded run: what a component asked the nucleus for."""
-
-    component: str
-    service: str
-    operation: str
-    resource: str
-
-
-@dataclass(frozen=True, slots=True)
 class Inputs:
     """What a rule may know beside the recipe itself.
 
@@ -45,7 +36,7 @@ class Inputs:
 
     recipes: tuple[RecipeFile, ...] = ()
     artifacts: Path | None = None
-    used: tuple[Use, ...] | None = None
+    used: tuple[Access, ...] | None = None
     nuclei: tuple[Nucleus, ...] = BOTH
     by_name: dict[str, list[RecipeFile]] = field(default_factory=dict)
 

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from localcore.access_record import Access
 from localcore.authorization import MQTT_PROXY, PUBSUB, InvalidResource, resource_pattern
 from localcore.personality import LITE as LITE_PERSONALITY
 from localcore.personality import SERVICE
 from localcore.recipes.lint.document import Entry, Mapping, Node, Scalar
 from localcore.recipes.lint.recipe_file import RecipeFile, items_of, mapping_of
-from localcore.recipes.lint.rules import JAVA, LITE, Family, Found, Inputs, Use
+from localcore.recipes.lint.rules import JAVA, LITE, Family, Found, Inputs
 
 family = Family()
 
@@ -314,11 +315,11 @@ def not_recorded(recipe: RecipeFile, inputs: Inputs) -> Iterator[Found]:
         yield Found(first.entry.line, f"nothing of {recipe.name} is in the recording")
 
 
-def _uses(recipe: RecipeFile, inputs: Inputs) -> Iterator[Use]:
+def _uses(recipe: RecipeFile, inputs: Inputs) -> Iterator[Access]:
     return (use for use in inputs.used or () if use.component == recipe.name)
 
 
-def _allows(policy: Policy, use: Use) -> bool:
+def _allows(policy: Policy, use: Access) -> bool:
     operations = {each.text for each in policy.operations}
     return (
         policy.service == use.service
@@ -327,7 +328,7 @@ def _allows(policy: Policy, use: Use) -> bool:
     )
 
 
-def _matches(policy: Policy, resource_text: Scalar, use: Use) -> bool:
+def _matches(policy: Policy, resource_text: Scalar, use: Access) -> bool:
     # The recording has the thing's real name, which this side does not know.
     text = resource_text.text.replace(_PLACEHOLDER, "*")
     try:

@@ -14,9 +14,9 @@ _SKIP = re.compile(r"(?:exists|onpath) +.+", re.DOTALL)
 _VARIABLE = re.compile(r"\{[^{}]*:[^{}]*\}")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SLOW = re.compile(
-    r"\b(?:pip3?|apt|apt-get|yum|dnf|apk|npm|yarn|conda)\b[^;&|\n]*\b(?:install|add|update|upgrade)\b"
-    r"|\bdocker\b[^;&|\n]*\b(?:pull|build|load)\b"
-    r"|\b(?:cargo|make|cmake)\b[^;&|\n]* (?:build|install|-j)"
+    r"\b(?:pip3?|apt|apt-get|yum|dnf|apk|npm|yarn|conda)\b[^;&|\n]{0,500}\b(?:install|add|update|upgrade)\b"
+    r"|\bdocker\b[^;&|\n]{0,500}\b(?:pull|build|load)\b"
+    r"|\b(?:cargo|make|cmake)\b[^;&|\n]{0,500} (?:build|install|-j)"
 )
 _RUNS_ON = re.compile(r"[^&]&\s*$")
 

@@ -21,12 +21,12 @@ _UPGRADE = re.compile(
     r"|\brpi-update\b|\bdo-release-upgrade\b"
 )
 _PIPED = re.compile(
-    r"\b(?:curl|wget)\b[^;&|\n]*\|[ \t]*(?:sudo[ \t]+)?(?:\S*/)?(?:ba|da|z|k)?sh\b"
+    r"\b(?:curl|wget)\b[^;&|\n]{0,500}\|[ \t]*(?:sudo[ \t]+)?(?:\S*/)?(?:ba|da|z|k)?sh\b"
     r"|\b(?:ba|da)?sh[ \t]+(?:-c[ \t]+)?[\"']?(?:<\(|\$\()(?:curl|wget)\b"
 )
 _CLEARTEXT = re.compile(
     r"\bhttp://(?!(?:localhost|127\.0\.0\.1|\[::1\]|169\.254\.)\b)[^\s\"'<>]{1,80}|--no-check-certificate\b"
-    r"|\bcurl\b[^;&|\n]*[ \t](?:-k|--insecure)\b|--trusted-host\b"
+    r"|\bcurl\b[^;&|\n]{0,500}[ \t](?:-k|--insecure)\b|--trusted-host\b"
 )
 _OPEN = re.compile(r"\bchmod[ \t]+(?:-\S+[ \t]+)*(?:[0-7]?777|[0-7]?666|a\+w|o\+w|\+w)\b")
 _SECRETS = (

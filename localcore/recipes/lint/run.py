@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from localcore.access_record import Access
 from localcore.errors import LocalcoreError
 from localcore.recipes.lint import (
     rules_access,
@@ -25,7 +26,7 @@ from localcore.recipes.lint import (
 )
 from localcore.recipes.lint.document import MAX_BYTES, Mapping, Unreadable, read
 from localcore.recipes.lint.recipe_file import RecipeFile
-from localcore.recipes.lint.rules import BOTH, Inputs, Nucleus, Rule, Severity, Use
+from localcore.recipes.lint.rules import BOTH, Inputs, Nucleus, Rule, Severity
 from localcore.recipes.parse import SUFFIXES
 
 RULES: tuple[Rule, ...] = tuple(
@@ -126,7 +127,7 @@ def judge(recipe: RecipeFile, inputs: Inputs) -> Iterator[Finding]:
             )
 
 
-def read_uses(file: Path) -> tuple[Use, ...]:
+def read_uses(file: Path) -> tuple[Access, ...]:
     """A recorded run: one JSON object a line, as `localcore start --record-access` writes them."""
     uses = []
     try:
@@ -136,7 +137,7 @@ def read_uses(file: Path) -> tuple[Use, ...]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                uses.append(msgspec.json.decode(line, type=Use))
+                uses.append(msgspec.json.decode(line, type=Access))
             except (msgspec.MsgspecError, RecursionError) as error:
                 raise InputError(f"--used {file}:{number}: {error}") from error
     return tuple(uses)

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from localcore.access_record import Access
 from localcore.cli import main
 from localcore.recipes.lint.document import MAX_BYTES, Mapping, Unreadable, plain, read
 from localcore.recipes.lint.recipe_file import RecipeFile
-from localcore.recipes.lint.rules import Inputs, Use
+from localcore.recipes.lint.rules import Inputs
 from localcore.recipes.lint.run import Finding, InputError, judge, lint, read_uses
 
 REPOSITORY = Path(__file__).parents[4]
@@ -177,7 +178,7 @@ def test_a_recording_that_is_none_names_its_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"used.jsonl:2: .*component"):
         read_uses(file)
     file.write_text(file.read_text().splitlines()[0])
-    assert read_uses(file) == (Use("a", "s", "o", "r"),)
+    assert read_uses(file) == (Access("a", "s", "o", "r"),)
 
 
 def test_aliases_are_never_followed() -> None:
@@ -197,7 +198,7 @@ def findings(text: str, suffix: str) -> list[Finding]:
     if not isinstance(root, Mapping):
         return []
     recipe = RecipeFile(Path("com.x.A-1.0.0" + suffix), len(text), root)
-    uses = (Use("com.x.A", "aws.greengrass.ipc.pubsub", "PublishToTopic", "x"),)
+    uses = (Access("com.x.A", "aws.greengrass.ipc.pubsub", "PublishToTopic", "x"),)
     inputs = Inputs((recipe,), REPOSITORY / "artifacts", uses, by_name={recipe.name: [recipe]})
     return list(judge(recipe, inputs))
 
