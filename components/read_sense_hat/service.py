@@ -8,7 +8,7 @@ In    `hub/replay/#`              ReplayRequest    the wanted batches are publis
 In    `hub/health/ledger`         Ledger           how far each device's boot is accepted
 Out   `hub/readings/<device>`     ReadingBatch
 Out   `hub/health/ReadSenseHAT`   ProducerStatus   a second after a change, each `healthSeconds`,
-                                                   and at the end
+                                                   when it stops, and at the end
 """
 
 import logging
@@ -227,7 +227,13 @@ class ReadSenseHat(Service):
         return all(producer.is_settled for producer in self._producers.values())
 
     def close(self) -> None:
-        """Close the rings; they stay, and the boots go on with the next process."""
+        """Close the rings; they stay, and the boots go on with the next process.
+
+        The state "stopped" is said once more: who accepted the last readings late, after a restart
+        or a replay, has not heard it or could not close its windows then.
+        """
+        if self._stop_s is not None:
+            self._report(only_changed=False)
         for producer in self._producers.values():
             producer.close()
         self._producers.clear()
