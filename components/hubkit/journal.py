@@ -32,6 +32,9 @@ _log = logging.getLogger(__name__)
 
 BUSY_S: Final = 30.0
 """How long a writer waits for the other thread's transaction."""
+PAGE_BYTES: Final = 1024
+"""A commit once a minute touches half a dozen pages: with SQLite's usual 4,096 bytes that is 28 MB
+of flash a day at one reading in 5 s, with these 17."""
 TAIL_QUOTA_BYTES: Final = 8 << 20
 """What is accepted and not on flash is in memory twice: while the disk takes nothing, no more."""
 
@@ -517,8 +520,12 @@ class ExportLog:
 
 
 def _connection(path: Path) -> sqlite3.Connection:
-    """Open with the settings that the law rests on: WAL, and a sync with every commit."""
+    """Open with the settings that the law rests on: WAL, and a sync with every commit.
+
+    The size of a page counts for a new file only.
+    """
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     return db
