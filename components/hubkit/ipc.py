@@ -69,6 +69,9 @@ class Events(Protocol):
     def connected(self) -> None:
         """A connection with all its subscriptions is up, the first or a later one."""
 
+    def disconnected(self) -> None:
+        """The connection was lost; another one is being made."""
+
     def configuration_changed(self) -> None:
         """Some key of this component's configuration changed."""
 
@@ -172,7 +175,9 @@ class Ipc:
     # The keeper's thread, from here on.
 
     def _keep(self) -> None:
-        backoff = Backoff(base_s=0.2, cap_s=10.0, name="nucleus")
+        # The socket is on this machine, so asking costs nothing; and a process that outlived its
+        # nucleus must find out soon, as its successor waits for its files.
+        backoff = Backoff(base_s=0.2, cap_s=2.0, name="nucleus")
         delay_s = 0.0
         while not self._closing.is_set():
             if self._client is None:
@@ -195,6 +200,7 @@ class Ipc:
                 continue
             self._drop_client()
             if not self._closing.is_set():
+                self._events.disconnected()
                 delay_s = backoff.failed(reason)
 
     def _open(self) -> None:

@@ -75,6 +75,12 @@ class Service:
         """Do what time asks for; returns the seconds until the next tick is wanted."""
         return 3600.0
 
+    def disconnected(self) -> None:
+        """The connection is lost; `reconnected` tells when there is another.
+
+        A nucleus that stops takes its socket away before it stops its components.
+        """
+
     def reconnected(self) -> None:
         """The connection is up again after a loss: payloads may have been missed."""
 
@@ -114,6 +120,10 @@ class _Connected:
     pass
 
 
+class _Disconnected:
+    pass
+
+
 class _ConfigurationChanged:
     pass
 
@@ -123,7 +133,7 @@ class _Refused:
     reason: str
 
 
-_Item = tuple[str, bytes] | _Stop | _Connected | _ConfigurationChanged | _Refused
+_Item = tuple[str, bytes] | _Stop | _Connected | _Disconnected | _ConfigurationChanged | _Refused
 
 
 class Inbox:
@@ -154,6 +164,10 @@ class Inbox:
     def connected(self) -> None:
         """Tell the owner that the connection is up."""
         self._queue.put(_Connected())
+
+    def disconnected(self) -> None:
+        """Tell the owner that the connection is lost."""
+        self._queue.put(_Disconnected())
 
     def configuration_changed(self) -> None:
         """Tell the owner to read the configuration again."""
@@ -195,7 +209,8 @@ def run(
     logging.basicConfig(
         stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("awsiot").setLevel(logging.WARNING)
+    # Who connects reports the cause once; AWS's client would at every try.
+    logging.getLogger("awsiot").setLevel(logging.CRITICAL)
     inbox = Inbox()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.stop())
@@ -243,7 +258,7 @@ class _Life:
         self._health_seconds = 10.0
         self._next_health_s = 0.0
         self._next_tick_s = 0.0
-        self._beginning = Backoff(base_s=0.5, cap_s=30.0, name=f"begin {component}")
+        self._beginning = Backoff(base_s=0.5, cap_s=3.0, name=f"begin {component}")
         self._next_attempt_s = float("inf")
 
     def live(self) -> int:
@@ -253,13 +268,14 @@ class _Life:
             if isinstance(item, tuple):
                 if self._service is not None:
                     self._service.receive(*item)
-            elif isinstance(item, _Refused):
-                raise NotAuthorizedError(item.reason)
-            elif isinstance(item, _Stop):
+            elif isinstance(item, _Disconnected):
+                if self._service is not None:
+                    self._service.disconnected()
+            elif isinstance(item, _Stop | _Refused):
                 if self._stopping:
                     break
-                self._stop()
-            elif not self._stopping and (item is not None or self._is_attempt_due()):
+                self._stop(item)
+            elif item is not None or self._is_attempt_due():
                 self._configure(reconnected=isinstance(item, _Connected))
             if self._service is not None:
                 self._turn(self._service)
@@ -277,7 +293,9 @@ class _Life:
     def _is_attempt_due(self) -> bool:
         return self._clock.monotonic_s() >= self._next_attempt_s
 
-    def _stop(self) -> None:
+    def _stop(self, reason: _Stop | _Refused) -> None:
+        if isinstance(reason, _Refused):
+            raise NotAuthorizedError(reason.reason)
         self._stopping = True
         if self._service is not None:
             self._service.finish()
@@ -293,6 +311,10 @@ class _Life:
 
     def _configure(self, *, reconnected: bool) -> None:
         """Read the configuration; build the service when there is none or the keys changed."""
+        if self._stopping:
+            if reconnected and self._service is not None:
+                self._service.reconnected()
+            return
         try:
             raw = self._ipc.get_configuration()
             if raw != self._raw or self._service is None:

@@ -14,18 +14,14 @@ import fcntl
 import logging
 import os
 import secrets
-import time
 from pathlib import Path
 
 import msgspec
 
-from hubkit.config import ConfigurationError
+from hubkit.service import NotNowError
 from hubkit.volatile import volatile_folder
 from read_sense_hat import COMPONENT
 from read_sense_hat.ring import Ring, RingDamagedError
-
-LOCK_WAIT_S = 20.0
-"""A predecessor that is being killed is gone by then: nuclei wait 5 to 15 s before SIGKILL."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,45 +35,26 @@ class RingsFolder:
 
     Raises:
         ConfigurationError: It cannot be made there, or belongs to somebody else.
-        OSError: Another process keeps it locked.
+        NotNowError: Another process keeps it locked.
     """
 
     def __init__(self, volatile: str, work_folder: Path) -> None:
-        try:
-            self.path = volatile_folder(volatile, COMPONENT, work_folder)
-        except OSError as error:
-            raise ConfigurationError(
-                f"volatileFolder={volatile!r}: {error}; name a writable folder on tmpfs, "
-                'or "" for the work folder'
-            ) from error
+        self.path = volatile_folder(volatile, COMPONENT, work_folder)
         self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _lock(self._lock, self.path)
-        except OSError:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             self.close()
-            raise
+            raise NotNowError(
+                f"{self.path} is locked by another ReadSenseHAT: one that its nucleus left behind "
+                "ends when its token is refused"
+            ) from None
 
     def close(self) -> None:
         """Give the folder free; may be called again."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
-
-
-def _lock(fd: int, path: Path) -> None:
-    deadline_s = time.monotonic() + LOCK_WAIT_S
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline_s:
-                raise OSError(
-                    f"{path} has been locked by another process for {LOCK_WAIT_S:g} s: "
-                    "two ReadSenseHAT run in one work folder"
-                ) from None
-            time.sleep(0.05)
-        else:
-            return
 
 
 class Life(msgspec.Struct, frozen=True):

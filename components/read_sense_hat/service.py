@@ -26,7 +26,7 @@ from hubkit.payloads import (
     decode,
     encode,
 )
-from hubkit.service import Service, Surroundings
+from hubkit.service import NotNowError, Service, Surroundings
 from read_sense_hat import COMPONENT
 from read_sense_hat.boots import RingsFolder, open_life
 from read_sense_hat.configuration import (
@@ -50,6 +50,8 @@ living."""
 
 STATUS_S = 1.0
 PUBLISH_AGAIN_S = 1.0
+UNHEARD_S = 1.0
+"""A lost connection is back by then, unless the nucleus itself is stopping; the ring stays."""
 IDLE_S = 1.0
 """Longest time between two ticks: the status wants to be looked at."""
 
@@ -83,17 +85,21 @@ class ReadSenseHat(Service):
         self._status_s = float("-inf")
         self._said: dict[str, ProducerDevice] = {}
         self._stop_s: float | None = None
+        self._unheard_s: float | None = None
 
     def begin(self) -> None:
         """Open every device's ring and start to read.
 
         Raises:
             ConfigurationError: The volatile folder cannot be used.
-            OSError: The rings cannot be opened, or another process has them.
+            NotNowError: The rings cannot be opened now, or another process has them.
         """
         self._rings = RingsFolder(self._configuration.volatile_folder, self._work_folder)
-        for device in self._configuration.devices:
-            self._producers[device.id] = self._new_producer(device, self._rings)
+        try:
+            for device in self._configuration.devices:
+                self._producers[device.id] = self._new_producer(device, self._rings)
+        except OSError as error:
+            raise NotNowError(f"{self._rings.path}: {error}") from error
 
     def _new_producer(self, device: Device, rings: RingsFolder) -> Producer:
         configuration, clock = self._configuration, self._clock
@@ -207,8 +213,13 @@ class ReadSenseHat(Service):
                 if count >= share:
                     break
 
+    def disconnected(self) -> None:
+        """Remember since when nobody hears."""
+        self._unheard_s = self._clock.monotonic_s()
+
     def reconnected(self) -> None:
         """Publish at once what went unheard, and say where everything is."""
+        self._unheard_s = None
         self._publish_again_s = float("-inf")
         self._said.clear()
 
@@ -221,8 +232,11 @@ class ReadSenseHat(Service):
         self._report(only_changed=False)
 
     def finished(self) -> bool:
-        """Whether everything is accepted, or `drainSeconds` are over."""
-        if self._stop_s is None or self._clock.monotonic_s() >= self._stop_s:
+        """Whether everything is accepted, `drainSeconds` are over, or nobody is there to hear."""
+        now_s = self._clock.monotonic_s()
+        if self._stop_s is None or now_s >= self._stop_s:
+            return True
+        if self._unheard_s is not None and now_s - self._unheard_s >= UNHEARD_S:
             return True
         return all(producer.is_settled for producer in self._producers.values())
 

@@ -386,6 +386,21 @@ def test_draining_ends_with_its_time(make_bench: MakeBench) -> None:
     assert bench.service.finished()
 
 
+def test_draining_ends_when_nobody_hears_any_more(make_bench: MakeBench) -> None:
+    bench = make_bench(FRIDGE, drainSeconds=60)
+    bench.run(2.0)
+    bench.service.disconnected()
+    bench.service.finish()
+    bench.run(0.9)
+    assert not bench.service.finished()
+    bench.service.reconnected()
+    bench.run(0.5)
+    assert not bench.service.finished()
+    bench.service.disconnected()
+    bench.run(1.1)
+    assert bench.service.finished()
+
+
 def test_many_devices_have_statuses_that_fit(make_bench: MakeBench) -> None:
     devices = [{**FRIDGE, "id": f"{'fridge' * 9}-{i:03}"} for i in range(60)]
     bench = make_bench(*devices, ringKilobytes=128)

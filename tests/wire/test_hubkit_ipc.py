@@ -23,6 +23,7 @@ class Inbox:
     def __init__(self) -> None:
         self.payloads: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self.ups: queue.Queue[None] = queue.Queue()
+        self.downs: queue.Queue[None] = queue.Queue()
         self.refusals: queue.Queue[str] = queue.Queue()
         self.changes: queue.Queue[None] = queue.Queue()
 
@@ -31,6 +32,9 @@ class Inbox:
 
     def connected(self) -> None:
         self.ups.put(None)
+
+    def disconnected(self) -> None:
+        self.downs.put(None)
 
     def configuration_changed(self) -> None:
         self.changes.put(None)
@@ -101,6 +105,7 @@ def test_a_json_message_of_a_tool_arrives_as_its_text(open_ipc: Open, core: Any)
 def test_a_cut_connection_comes_back_with_its_subscriptions(open_ipc: Open, core: Any) -> None:
     ipc, inbox = open_ipc("lab/a", "lab/b")
     core.call(lambda: core.server.disconnect("lab.Tester"))
+    inbox.downs.get(timeout=PATIENCE_S)
     inbox.ups.get(timeout=PATIENCE_S)
     ipc.publish("lab/a", b"1")
     ipc.publish("lab/b", b"2")
