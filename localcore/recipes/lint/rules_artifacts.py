@@ -81,9 +81,10 @@ def uri(recipe: RecipeFile, _inputs: Inputs) -> Iterator[Found]:
 
 @family.rule(
     "L704",
-    "error",
+    "warning",
     "a script names a file that is no artifact",
-    source="{artifacts:path} holds the recipe's artifacts and nothing else",
+    source="a local deployment copies the component's whole artifact folder; one from the cloud "
+    "brings only what Artifacts names",
     fix="add it to Artifacts, or correct the name",
 )
 def unknown_file(recipe: RecipeFile, _inputs: Inputs) -> Iterator[Found]:
