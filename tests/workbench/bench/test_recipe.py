@@ -20,6 +20,12 @@ def test_every_topic_of_the_programs_is_granted() -> None:
         "aws.greengrass.ipc.pubsub"
     ].values()
     granted = policy["resources"]
-    for topic in (book.TOPIC, feed.STATUS_TOPIC, "bench/sync", "hub/windows/bench-1"):
+    for topic in (
+        book.TOPIC,
+        feed.STATUS_TOPIC,
+        "bench/sync",
+        "hub/windows/bench-1",
+        "hub/replay/bench-1",
+    ):
         assert any(topic == name or topic.startswith(name.rstrip("*")) for name in granted)
     assert "*" not in granted

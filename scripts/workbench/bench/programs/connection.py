@@ -32,6 +32,9 @@ class _Events:
     def connected(self) -> None:
         self.settled.set()
 
+    def disconnected(self) -> None:
+        """The client connects again by itself; what is measured shows the loss."""
+
     def configuration_changed(self) -> None:
         """The bench's component has nothing to configure."""
 

@@ -28,5 +28,8 @@ def measure(setting: Setting) -> Generator[Measured, None, None]:
             },
         )
         batches = whole_windows(effort.pipeline_batches)
-        rates = run("feed", feed.Order(batches, effort.pipeline_repeats), nucleus)
-    yield measured("pipeline.readings_per_s", rates)
+        runs = run("feed", feed.Order(batches, effort.pipeline_repeats), nucleus)
+    replayed = sum(again for _, again in runs)
+    if replayed:
+        setting.notes.append(f"pipeline: {replayed} batches were asked for again")
+    yield measured("pipeline.readings_per_s", [rate for rate, _ in runs])
