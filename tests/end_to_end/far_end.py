@@ -84,7 +84,10 @@ def produced(root: Path) -> dict[tuple[str, str], int]:
     found = {}
     rings = root / "work" / "com.hbs.hub.ReadSenseHAT" / "volatile"
     for folder in (path for path in rings.iterdir() if path.is_dir()):
-        boot = json.loads((folder / "life.json").read_bytes())["boot"]
+        try:
+            boot = json.loads((folder / "life.json").read_bytes())["boot"]
+        except FileNotFoundError:
+            continue  # it is just being made
         found[folder.name, boot] = max(_end(path) for path in folder.glob("*.ring"))
     return found
 

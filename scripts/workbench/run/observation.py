@@ -168,10 +168,13 @@ class Observation:
             )
 
     def sources_ended(self) -> bool:
-        """Whether every device's source has nothing more to give."""
+        """Whether every device's source has nothing more to give.
+
+        A sensor that has stopped has not ended: it does for each change of its configuration.
+        """
         with self._lock:
             states = [device.state for device in self._devices.values()]
-        return bool(states) and all(state in {"ended", "stopped"} for state in states)
+        return bool(states) and all(state == "ended" for state in states)
 
     def _device(self, device_id: str) -> DevicePicture:
         return self._devices.setdefault(device_id, DevicePicture())
