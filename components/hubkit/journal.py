@@ -38,6 +38,10 @@ of flash a day at one reading in 5 s, with these 17."""
 TAIL_QUOTA_BYTES: Final = 8 << 20
 """What is accepted and not on flash is in memory twice: while the disk takes nothing, no more."""
 
+LAYOUT: Final = 1
+"""The number of the tables' layout, kept as `user_version`: a file of another one is set aside and
+its rows are taken over, as those of a damaged one."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (
   only INTEGER PRIMARY KEY CHECK (only = 1), journal TEXT NOT NULL, tail INTEGER NOT NULL,
@@ -220,9 +224,10 @@ class Journal:
             with _transaction(self._db):
                 self._insert(rows)
                 self._evict()
-                self._db.execute(
-                    "UPDATE meta SET tail = ?, state = ?", (self._generation + 1, state)
-                )
+                self._begin_tail(self._generation + 1, state)
+        except JournalError:
+            following.close()
+            raise
         except sqlite3.Error as error:
             following.close()
             raise JournalError(f"{self.path}: {error}") from error
@@ -232,6 +237,15 @@ class Journal:
             self._tail.path.unlink(missing_ok=True)
         self._tail = following
         self._generation += 1
+
+    def _begin_tail(self, generation: int, state: bytes) -> None:
+        """Note the next tail, if nobody else has: two owners must not both commit one tail."""
+        noted = self._db.execute(
+            "UPDATE meta SET tail = ?, state = ? WHERE tail = ?",
+            (generation, state, self._generation),
+        )
+        if noted.rowcount != 1:
+            raise JournalError(f"{self.path}: another process has committed since this one began")
 
     def accounts(self) -> list[Account]:
         """What left, by kind, device and boot.
@@ -535,8 +549,10 @@ def _create(path: Path, initial_state: bytes) -> sqlite3.Connection:
     db = _connection(path)
     try:
         with _transaction(db):
+            _check_layout(db)
             for statement in _SCHEMA.split(";"):
                 db.execute(statement)
+            db.execute(f"PRAGMA user_version = {LAYOUT}")
             db.execute(
                 "INSERT OR IGNORE INTO meta VALUES (1, ?, 0, 1, ?)",
                 (os.urandom(4).hex(), initial_state),
@@ -549,6 +565,13 @@ def _create(path: Path, initial_state: bytes) -> sqlite3.Connection:
         db.close()
         raise sqlite3.DatabaseError(verdict)
     return db
+
+
+def _check_layout(db: sqlite3.Connection) -> None:
+    (layout,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and layout != LAYOUT:
+        raise sqlite3.DatabaseError(f"layout {layout}, this version knows {LAYOUT}")
 
 
 @contextlib.contextmanager

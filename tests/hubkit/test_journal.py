@@ -1,9 +1,11 @@
 """The journal over real files: commits, crashes, quota, ranges, damage."""
 
+import contextlib
 import random
 import resource
 import shutil
 import signal
+import sqlite3
 import zlib
 from pathlib import Path
 
@@ -321,4 +323,33 @@ def test_a_commit_over_the_quota_does_not_look_at_all_rows(tmp_path: Path) -> No
     # Thousands of virtual machine instructions: sorting all rows by their ranges took 10^8.
     assert counted < 2_000
     log.close()
+    journal.close()
+
+
+def test_a_file_of_another_layout_is_set_aside_and_its_rows_are_taken_over(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    journal.commit([row("a"), row("b")], b"state")
+    journal.close()
+    with contextlib.closing(sqlite3.connect(journal.path)) as db:
+        db.execute("PRAGMA user_version = 99")
+        db.execute("DROP TABLE accounts")
+        db.commit()
+    again = open_journal(tmp_path)
+    assert again.set_aside is not None
+    assert again.salvaged_rows == 2
+    log = ExportLog(again.path)
+    assert [p for r in log.fix("readings") for p in log.payloads(r)] == [b"a", b"b"]
+    log.close()
+    again.close()
+
+
+def test_an_owner_that_was_overtaken_commits_nothing(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    journal.append(b"mine")
+    with contextlib.closing(sqlite3.connect(journal.path)) as db:
+        db.execute("UPDATE meta SET tail = tail + 1")
+        db.commit()
+    with pytest.raises(JournalError, match="another process"):
+        journal.commit([row("mine")], b"state")
+    assert journal.size_bytes == 0
     journal.close()
