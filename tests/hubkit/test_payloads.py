@@ -198,7 +198,7 @@ json_values = st.recursive(
 FIELDS = ["v", "device_id", "boot", "seq", "t0_s", "dt_s", "values", "quality", "devices", "ranges"]
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(
     st.sampled_from(PAYLOADS),
     st.binary(max_size=300)
