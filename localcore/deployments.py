@@ -27,7 +27,7 @@ from localcore.versions import parse_requirement
 
 log = logging.getLogger(__name__)
 
-StatusName: TypeAlias = Literal["QUEUED", "IN_PROGRESS", "SUCCEEDED", "FAILED"]
+StatusName: TypeAlias = Literal["QUEUED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "CANCELED"]
 _STATUS, _BEFORE, _DEPLOYED = "deployment:", "before:", "deployed"
 # Statuses kept; the Java nucleus keeps its local ones until they are reported.
 _KEPT = 50
@@ -87,6 +87,14 @@ class Deployments:
         self._queue.put_nowait(deployment_id)
         return deployment_id
 
+    def cancel(self, deployment_id: str) -> None:
+        """Do not carry out a deployment that waits; one that has begun goes on. NotFoundError
+        when there is none of that id.
+        """
+        status = self.status(deployment_id)
+        if status.status == "QUEUED":
+            self._update(status, "CANCELED")
+
     def status(self, deployment_id: str) -> DeploymentStatus:
         """How a deployment stands; NotFoundError when there is none of that id."""
         record = self._store.record(_STATUS + deployment_id)
@@ -130,6 +138,8 @@ class Deployments:
         """Carry out deployments for ever."""
         while True:
             status = self.status(await self._queue.get())
+            if status.status == "CANCELED":
+                continue
             self._update(status, "IN_PROGRESS")
             try:
                 await self._deploy(status)

@@ -16,6 +16,7 @@ import msgspec
 from localcore.authorization import Authorization, UnauthorizedOperation
 from localcore.config_store import ConfigStore
 from localcore.deployment_target import Document
+from localcore.deployments import DeploymentStatus
 from localcore.mqtt import Mqtt
 from localcore.personality import Personality
 from localcore.pubsub import PubSub
@@ -42,8 +43,20 @@ class Lifecycle(Protocol):
     def report_state(self, component: str, state: str) -> None:
         """Take a report of `RUNNING` or `ERRORED`; KeyError for a component that is none."""
 
+    def names(self) -> list[str]:
+        """All components."""
+
+    def state(self, name: str) -> str:
+        """The state of a component; NotFoundError when there is none of that name."""
+
+    def version(self, name: str) -> str:
+        """The version of a component; NotFoundError when there is none of that name."""
+
     def restart(self, name: str) -> None:
         """Restart a component; NotFoundError when there is none of that name."""
+
+    def stop(self, name: str) -> None:
+        """Stop a component; NotFoundError when there is none of that name."""
 
 
 class DeploymentQueue(Protocol):
@@ -51,6 +64,15 @@ class DeploymentQueue(Protocol):
 
     def create(self, document: Document) -> str:
         """Queue one; its id. LocalcoreError for what can be seen to be wrong at once."""
+
+    def cancel(self, deployment_id: str) -> None:
+        """Do not carry it out, unless it has begun; NotFoundError when there is none."""
+
+    def status(self, deployment_id: str) -> DeploymentStatus:
+        """How it stands; NotFoundError when there is none of that id."""
+
+    def statuses(self) -> list[DeploymentStatus]:
+        """All that are kept, the latest first."""
 
 
 @dataclass

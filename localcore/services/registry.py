@@ -6,6 +6,16 @@ from typing import NamedTuple
 from localcore.personality import SERVICE, Personality
 from localcore.services import AnyOperation
 from localcore.services.auth import validate_authorization_token
+from localcore.services.cli import (
+    cancel_local_deployment,
+    create_local_deployment,
+    get_component_details,
+    get_local_deployment_status,
+    list_components,
+    list_local_deployments,
+    restart_component,
+    stop_component,
+)
 from localcore.services.config import (
     get_configuration,
     subscribe_to_configuration_update,
@@ -31,14 +41,24 @@ from localcore.services.lite import (
 from localcore.services.lite.operation import LiteError
 from localcore.services.mqttproxy import publish_to_iot_core, subscribe_to_iot_core
 from localcore.services.pubsub import publish_to_topic, subscribe_to_topic
+from localcore.services.telemetry import put_component_metric
 from localcore.services.unsupported import NotOfTheModel, NotServed
 
 JAVA_OPERATIONS: dict[str, AnyOperation] = {
     SERVICE + module.OPERATION.name: module.OPERATION
     for module in (
+        cancel_local_deployment,
+        create_local_deployment,
+        get_component_details,
         get_configuration,
+        get_local_deployment_status,
+        list_components,
+        list_local_deployments,
         publish_to_iot_core,
         publish_to_topic,
+        put_component_metric,
+        restart_component,
+        stop_component,
         subscribe_to_configuration_update,
         subscribe_to_iot_core,
         subscribe_to_topic,

@@ -105,6 +105,10 @@ class Supervisor:
         """The state of one component; NotFoundError when there is none of that name."""
         return self._component(name).state
 
+    def version(self, name: str) -> str:
+        """The version of one component; NotFoundError when there is none of that name."""
+        return self._component(name).newest_plan.version
+
     def statuses(self) -> list[ComponentStatus]:
         """All components as they are now, with their memory."""
         groups = process_table.live_groups()

@@ -8,15 +8,19 @@ import socket
 import threading
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import awsiot.greengrasscoreipc as v1
 import pytest
+from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
 from localcore.authorization import Authorizer
 from localcore.config_store import ConfigStore
 from localcore.deployment_target import Document
+from localcore.deployments import DeploymentStatus
 from localcore.errors import NotFoundError
 from localcore.eventstream import Decoder, Frame, Header, HeaderType, encode
 from localcore.mqtt import Mqtt
@@ -38,7 +42,8 @@ class Supervisor:
         self.components: dict[str, str] = {}
         self.states: list[tuple[str, str]] = []
         self.restarted: list[str] = []
-        self.deployments: list[Document] = []
+        self.stopped: list[str] = []
+        self.deployments: dict[str, DeploymentStatus] = {}
         # Components that this process is, to a nucleus that asks.
         self.by_name: set[str] = set()
 
@@ -61,14 +66,44 @@ class Supervisor:
     def report_state(self, component: str, state: str) -> None:
         self.states.append((component, state))
 
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(self.components.values()))
+
+    def state(self, name: str) -> str:
+        return self._known(name, "RUNNING")
+
+    def version(self, name: str) -> str:
+        return self._known(name, "1.2.3")
+
     def restart(self, name: str) -> None:
+        self.restarted.append(self._known(name, name))
+
+    def stop(self, name: str) -> None:
+        self.stopped.append(self._known(name, name))
+
+    def _known(self, name: str, answer: str) -> str:
         if name not in self.components.values():
             raise NotFoundError(name)
-        self.restarted.append(name)
+        return answer
 
     def create(self, document: Document) -> str:
-        self.deployments.append(document)
-        return str(uuid.uuid4())
+        deployment_id = str(uuid.uuid4())
+        created_on = "2026-11-22T20:15:01.500000Z"
+        self.deployments[deployment_id] = DeploymentStatus(
+            deployment_id, "QUEUED", created_on, document
+        )
+        return deployment_id
+
+    def cancel(self, deployment_id: str) -> None:
+        self.status(deployment_id).status = "CANCELED"
+
+    def status(self, deployment_id: str) -> DeploymentStatus:
+        if deployment_id not in self.deployments:
+            raise NotFoundError(deployment_id)
+        return self.deployments[deployment_id]
+
+    def statuses(self) -> list[DeploymentStatus]:
+        return list(self.deployments.values())
 
 
 class Core:
@@ -335,6 +370,38 @@ def core(start_core: Callable[[Personality], Core]) -> Core:
     core = start_core(JAVA)
     core.grant("lab.Tester", "aws.greengrass.ipc.pubsub", "lab/*")
     return core
+
+
+@pytest.fixture
+def connect_v1(core: Any) -> Iterator[Callable[..., Any]]:
+    clients: list[Any] = []
+
+    def connect(component: str = "lab.Tester", watch: Any = None) -> Any:
+        token = core.supervisor.launch(component)
+        client = v1.connect(
+            ipc_socket=str(core.socket_path), authtoken=token, lifecycle_handler=watch
+        )
+        clients.append(client)
+        return client
+
+    yield connect
+    for client in clients:
+        # The reason of a connection that ended otherwise is its exception.
+        client.close().exception(PATIENCE_S)
+
+
+@pytest.fixture
+def connect_v2(connect_v1: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    executors: list[ThreadPoolExecutor] = []
+
+    def connect(component: str = "lab.Tester") -> Any:
+        # More workers would deliver messages out of order.
+        executors.append(ThreadPoolExecutor(max_workers=1))
+        return GreengrassCoreIPCClientV2(client=connect_v1(component), executor=executors[-1])
+
+    yield connect
+    for executor in executors:
+        executor.shutdown()
 
 
 @dataclass(frozen=True)

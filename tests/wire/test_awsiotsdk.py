@@ -2,8 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from queue import Queue
 from typing import Any
@@ -17,7 +15,6 @@ from awsiot.eventstreamrpc import (
 )
 from awsiot.greengrasscoreipc import client as handlers
 from awsiot.greengrasscoreipc import model
-from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
 PATIENCE_S = 20.0
 MQTT = "aws.greengrass.ipc.mqttproxy"
@@ -48,38 +45,6 @@ class Inbox(handlers.SubscribeToTopicStreamHandler):  # type: ignore[misc]
 
     def on_stream_closed(self) -> None:
         self.events.put(None)
-
-
-@pytest.fixture
-def connect_v1(core: Any) -> Iterator[Callable[..., Any]]:
-    clients: list[Any] = []
-
-    def connect(component: str = "lab.Tester", watch: LifecycleHandler | None = None) -> Any:
-        token = core.supervisor.launch(component)
-        client = v1.connect(
-            ipc_socket=str(core.socket_path), authtoken=token, lifecycle_handler=watch
-        )
-        clients.append(client)
-        return client
-
-    yield connect
-    for client in clients:
-        # The reason of a connection that ended otherwise is its exception.
-        client.close().exception(PATIENCE_S)
-
-
-@pytest.fixture
-def connect_v2(connect_v1: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
-    executors: list[ThreadPoolExecutor] = []
-
-    def connect(component: str = "lab.Tester") -> Any:
-        # More workers would deliver messages out of order.
-        executors.append(ThreadPoolExecutor(max_workers=1))
-        return GreengrassCoreIPCClientV2(client=connect_v1(component), executor=executors[-1])
-
-    yield connect
-    for executor in executors:
-        executor.shutdown()
 
 
 def binary(data: bytes) -> Any:
@@ -304,10 +269,10 @@ def test_messages_go_to_iot_core_and_come_back(core: Any, connect_v2: Any) -> No
     )
 
 
-def test_operations_that_are_not_built_yet_say_so(connect_v2: Any) -> None:
+def test_operations_of_components_that_are_not_there_say_so(connect_v2: Any) -> None:
     with pytest.raises(model.ServiceError) as refused:
-        connect_v2().list_components()
-    expected = "Operation aws.greengrass#ListComponents is not supported by Greengrass"
+        connect_v2().create_debug_password()
+    expected = "Operation aws.greengrass#CreateDebugPassword is not supported by Greengrass"
     assert refused.value.message == expected
 
 

@@ -1,0 +1,1 @@
+"""Components and local deployments, as the component aws.greengrass.Cli serves them."""
