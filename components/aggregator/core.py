@@ -22,7 +22,8 @@ from aggregator.deadband import Deadband, Kept
 from aggregator.lines import READINGS, reading_rows, window_rows
 from aggregator.sequences import Sequences
 from aggregator.windows import OpenWindow, Windows
-from hubkit.journal import Account, Row
+from hubkit.journal import Row
+from hubkit.journal_file import Account
 from hubkit.payloads import (
     LedgerBoot,
     LedgerDevice,

@@ -20,7 +20,8 @@ from aggregator.exports import ExportFolder, object_key
 from aggregator.lines import READINGS, WINDOWS
 from hubkit.backoff import Backoff
 from hubkit.clock import Clock
-from hubkit.journal import ExportLog, JournalError, Range
+from hubkit.export_log import ExportLog, Range
+from hubkit.journal_file import JournalError
 from hubkit.streams import MessageStreamFullError, Progress, StreamsError, TaskStatus
 
 READINGS_STREAM = "hub_readings"

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from hubkit.journal import Range
+from hubkit.export_log import Range
 
 _GZIP = 16 + zlib.MAX_WBITS
 

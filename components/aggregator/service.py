@@ -10,9 +10,11 @@ from aggregator.core import EMPTY_STATE, Core, Settings
 from aggregator.exporter import Destination, Exporter, ExporterThread
 from aggregator.quarantine import Quarantine
 from hubkit.backoff import Backoff
+from hubkit.export_log import ExportLog
 from hubkit.health import HealthValue
 from hubkit.ipc import IpcError, NotAuthorizedError
-from hubkit.journal import ExportLog, Journal, JournalError
+from hubkit.journal import Journal
+from hubkit.journal_file import JournalError
 from hubkit.payloads import (
     Ledger,
     LedgerDevice,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from aggregator.core import BOOTS_IN_DETAIL, DEVICES, GAPS, Core, Settings
 from aggregator.lines import READINGS, WINDOWS
-from hubkit.journal import Account, Row
+from hubkit.journal import Row
+from hubkit.journal_file import Account
 from hubkit.payloads import LedgerBoot, PayloadError, ProducerDevice, ReadingBatch, Window
 
 BOOT = "00000001-0000000a"

@@ -18,7 +18,9 @@ from aggregator.core import EMPTY_STATE, Core, Settings
 from aggregator.exporter import OUTSTANDING, Destination, Exporter, ExporterThread
 from aggregator.lines import READINGS, WINDOWS
 from hubkit.clock import ManualClock
-from hubkit.journal import ExportLog, Journal, JournalError
+from hubkit.export_log import ExportLog
+from hubkit.journal import Journal
+from hubkit.journal_file import JournalError
 from hubkit.payloads import ReadingBatch
 from hubkit.streams import Streams, StreamsError
 from localcore.cloud import endpoint

@@ -21,8 +21,8 @@ from aggregator.lines import READINGS, WINDOWS
 from aggregator.service import STATUS_TOPIC, TICK_S, AggregatorService
 from hubkit.clock import ManualClock
 from hubkit.config import convert
+from hubkit.export_log import ExportLog
 from hubkit.ipc import IpcError, NotAuthorizedError
-from hubkit.journal import ExportLog
 from hubkit.payloads import (
     Ledger,
     LedgerBoot,

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubkit.journal import ExportLog, Journal, JournalError, Row
+from hubkit.export_log import ExportLog
+from hubkit.journal import Journal, Row
+from hubkit.journal_file import JournalError
 from hubkit.tail import Tail
 
 
