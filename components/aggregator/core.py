@@ -14,14 +14,13 @@ device is the living one its producer's status says, and never a batch.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
-from aggregator.deadband import Deadband, Kept
+from aggregator.devices import EMPTY_STATE, Boot, Device, DeviceState, Settings, State
+from aggregator.ledger import settle_accounts, summed
 from aggregator.lines import READINGS, reading_rows, window_rows
-from aggregator.sequences import Sequences
-from aggregator.windows import OpenWindow, Windows
+from aggregator.windows import Windows
 from hubkit.journal import Row
 from hubkit.journal_file import Account
 from hubkit.payloads import (
@@ -44,158 +43,12 @@ DEVICES = 256
 BOOTS_IN_DETAIL = 8
 """As many boots of a device as the ledger's payload shows one by one; older ones are summed up."""
 BOOTS = 32
-BOOTS_REMEMBERED = 64
-"""Boots that were summed up and are known by name: what comes again of them is a duplicate."""
 NUMBERS_AHEAD = 10_000_000
 """A batch further ahead of what its producer is known to have produced waits for the status: that
 comes every ten seconds, and nobody publishes a million readings a second."""
 GAPS = 1_000
 HELD_BATCHES = 256
 """Batches that wait behind a gap are held in memory and in the state."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the core is told; see `AggregatorConfiguration`."""
-
-    thing: str
-    window_s: float
-    lateness_s: float
-    bands: dict[str, float] = field(default_factory=dict)
-    deadband_s: float = 300.0
-
-
-class BootState(msgspec.Struct):
-    """One life of a device, as saved."""
-
-    upto: int = 0
-    beyond: list[tuple[int, int]] = []
-    produced: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    dropped: dict[str, int] = {}
-    windowed: int = 0
-    held: list[ReadingBatch] = []
-    open_window: OpenWindow | None = None
-
-
-class DeviceState(msgspec.Struct):
-    """One device, as saved.
-
-    `settled` sums up the boots of which nothing is missing, but for what left the journal, which
-    the journal counts; `remembered` are their names, the newest last.
-    """
-
-    boots: dict[str, BootState] = {}
-    remembered: list[str] = []
-    period_s: float | None = None
-    kept: Kept | None = None
-    windows: int = 0
-    settled: LedgerBoot = msgspec.field(
-        default_factory=lambda: LedgerBoot(
-            produced=0, accepted=0, accepted_upto=0, delivered=0, queued=0
-        )
-    )
-
-
-class State(msgspec.Struct):
-    """All of it, as saved in the journal."""
-
-    devices: dict[str, DeviceState] = {}
-
-
-EMPTY_STATE = msgspec.msgpack.encode(State())
-
-
-class _Boot:
-    """The working form of a `BootState`."""
-
-    def __init__(self, device_id: str, boot: str, window_s: float, state: BootState) -> None:
-        self.id = boot
-        self.sequences = Sequences(state.upto, state.beyond)
-        self.produced = state.produced
-        self.accepted = state.accepted
-        self.duplicates = state.duplicates
-        self.dropped = dict(state.dropped)
-        self.windowed = state.windowed
-        self.held = {batch.seq: batch for batch in state.held}
-        self.windows = Windows(device_id, boot, window_s, state.open_window)
-        # Ages on the monotonic clock are of this process: they begin anew with it.
-        self.held_since_s: float | None = None
-        self.last_arrival_s: float | None = None
-        self.ended = False
-        self.ask_at_s: float | None = None
-        self.asked = 0
-
-    def state(self) -> BootState:
-        return BootState(
-            upto=self.sequences.upto,
-            beyond=self.sequences.beyond,
-            produced=self.produced,
-            accepted=self.accepted,
-            duplicates=self.duplicates,
-            dropped=self.dropped,
-            windowed=self.windowed,
-            held=list(self.held.values()),
-            open_window=self.windows.open_window,
-        )
-
-    def drop(self, reason: str, count: int) -> None:
-        if count:
-            self.dropped[reason] = self.dropped.get(reason, 0) + count
-
-    def lose(self, reason: str, first: int, end: int) -> None:
-        """Settle what nobody has any more."""
-        lost = self.sequences.fill(first, end) if first < end else []
-        self.drop(reason, sum(e - f for f, e in lost))
-
-
-class _Device:
-    """The working form of a `DeviceState`."""
-
-    def __init__(self, device_id: str, settings: Settings, state: DeviceState) -> None:
-        self.id = device_id
-        self.period_s = state.period_s
-        self.windows = state.windows
-        self.settled = state.settled
-        self.remembered = state.remembered
-        self.living: str | None = None
-        self.deadband = Deadband(settings.bands, settings.deadband_s, state.kept)
-        self._window_s = settings.window_s
-        self.boots: dict[str, _Boot] = {}
-        for boot, boot_state in state.boots.items():
-            self.boots[boot] = self._new_boot(boot, boot_state)
-
-    def boot(self, boot: str) -> _Boot:
-        known = self.boots.get(boot)
-        if known is None:
-            known = self.boots[boot] = self._new_boot(boot, BootState())
-        return known
-
-    def settle(self, boot: _Boot) -> None:
-        """Sum up a boot of which nothing is missing."""
-        self.settled = _sum([self.settled, _entry(boot)])
-        self.remembered = [*self.remembered, boot.id][-BOOTS_REMEMBERED:]
-        del self.boots[boot.id]
-
-    def _new_boot(self, boot: str, state: BootState) -> _Boot:
-        made = _Boot(self.id, boot, self._window_s, state)
-        made.windows.period_s = self.period_s
-        return made
-
-    def state(self) -> DeviceState:
-        return DeviceState(
-            boots={boot.id: boot.state() for boot in self.boots.values()},
-            period_s=self.period_s,
-            kept=self.deadband.kept,
-            windows=self.windows,
-            settled=self.settled,
-            remembered=self.remembered,
-        )
-
-    def is_settled(self, boot: str) -> bool:
-        """Whether a boot was summed up: all its readings were there, or are known to be lost."""
-        return boot not in self.boots and boot in self.remembered
 
 
 class Core:
@@ -210,7 +63,7 @@ class Core:
         self._settings = settings
         saved = msgspec.msgpack.decode(state, type=State)
         self._devices = {
-            device_id: _Device(device_id, settings, device)
+            device_id: Device(device_id, settings, device)
             for device_id, device in saved.devices.items()
         }
         self._uncommitted: list[tuple[ReadingBatch, list[int] | None]] = []
@@ -384,18 +237,18 @@ class Core:
             boots = {}
             for boot in device.boots.values():
                 found = of_device.pop(boot.id, None)
-                boots[boot.id] = _left(_entry(boot), [found] if found else [])
-            settled = _left(device.settled, list(of_device.values()))
-            total = _sum([settled, *boots.values()])
+                boots[boot.id] = settle_accounts(boot.entry(), [found] if found else [])
+            settled = settle_accounts(device.settled, list(of_device.values()))
+            total = summed([settled, *boots.values()])
             newest = list(boots)[-BOOTS_IN_DETAIL:]
             shown = {name: boots[name] for name in boots if name in newest or name == device.living}
             devices[device.id] = LedgerDevice(boots=shown, total=total, windows=device.windows)
-        return devices, _sum([device.total for device in devices.values()])
+        return devices, summed([device.total for device in devices.values()])
 
-    def _device(self, device_id: str) -> _Device:
+    def _device(self, device_id: str) -> Device:
         device = self._devices.get(device_id)
         if device is None:
-            device = self._devices[device_id] = _Device(device_id, self._settings, DeviceState())
+            device = self._devices[device_id] = Device(device_id, self._settings, DeviceState())
         return device
 
     def _check_devices(self, device_id: str) -> None:
@@ -404,7 +257,7 @@ class Core:
                 f"device_id={device_id}: {DEVICES} devices are known, the most a hub accounts for"
             )
 
-    def _boot(self, device: _Device, boot_id: str) -> _Boot:
+    def _boot(self, device: Device, boot_id: str) -> Boot:
         """The boot; a new one makes the oldest go into the sum."""
         boot = device.boot(boot_id)
         excess = len(device.boots) - BOOTS_IN_DETAIL
@@ -422,7 +275,7 @@ class Core:
                 device.settle(each)
         return boot
 
-    def _window(self, device: _Device, boot: _Boot, piece: ReadingBatch, now_s: float) -> None:
+    def _window(self, device: Device, boot: Boot, piece: ReadingBatch, now_s: float) -> None:
         if piece.seq == boot.windowed:
             boot.windowed = piece.next_seq
             self._close(device, boot.windows.learn(piece))
@@ -439,7 +292,7 @@ class Core:
             part.period_s = device.period_s
             self._close(device, part.learn(piece) + part.close())
 
-    def _release(self, device: _Device, boot: _Boot, now_s: float, *, skip: bool) -> None:
+    def _release(self, device: Device, boot: Boot, now_s: float, *, skip: bool) -> None:
         """Give the held batches to the windows, as far as no gap, or none any more, is before."""
         for seq in sorted(boot.held):
             if seq != boot.windowed and not skip:
@@ -449,13 +302,13 @@ class Core:
             self._close(device, boot.windows.learn(piece))
         boot.held_since_s = now_s if boot.held else None
 
-    def _close_ended(self, device: _Device, boot: _Boot, now_s: float) -> None:
+    def _close_ended(self, device: Device, boot: Boot, now_s: float) -> None:
         """Close the windows of a boot that will give no more readings, once all are there."""
         if boot.ended and boot.sequences.upto >= boot.produced:
             self._release(device, boot, now_s, skip=True)
             self._close(device, boot.windows.close())
 
-    def _close(self, device: _Device, windows: Sequence[Window]) -> None:
+    def _close(self, device: Device, windows: Sequence[Window]) -> None:
         if windows:
             device.windows += len(windows)
             self._closed += windows
@@ -475,48 +328,4 @@ def _slice(batch: ReadingBatch, first: int, end: int) -> ReadingBatch:
         dt_s=batch.dt_s[low:high],
         values={metric: column[low:high] for metric, column in batch.values.items()},
         quality=quality,
-    )
-
-
-def _entry(boot: _Boot) -> LedgerBoot:
-    """The account without what left the journal."""
-    return LedgerBoot(
-        produced=boot.produced,
-        accepted=boot.accepted,
-        accepted_upto=boot.sequences.upto,
-        delivered=0,
-        queued=0,
-        duplicates=boot.duplicates,
-        dropped=dict(boot.dropped),
-    )
-
-
-def _left(entry: LedgerBoot, accounts: Sequence[Account]) -> LedgerBoot:
-    """The account with what left the journal: the rest is queued."""
-    dropped = dict(entry.dropped)
-    delivered = sum(account.delivered for account in accounts)
-    for reason in ("evicted", "damaged"):
-        if count := sum(getattr(account, reason) for account in accounts):
-            dropped[reason if reason == "damaged" else "quota"] = count
-    return msgspec.structs.replace(
-        entry,
-        delivered=delivered,
-        queued=entry.produced - delivered - sum(dropped.values()),
-        dropped=dropped,
-    )
-
-
-def _sum(entries: Sequence[LedgerBoot]) -> LedgerBoot:
-    dropped: dict[str, int] = {}
-    for entry in entries:
-        for reason, count in entry.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + count
-    return LedgerBoot(
-        produced=sum(e.produced for e in entries),
-        accepted=sum(e.accepted for e in entries),
-        accepted_upto=sum(e.accepted_upto for e in entries),
-        delivered=sum(e.delivered for e in entries),
-        queued=sum(e.queued for e in entries),
-        duplicates=sum(e.duplicates for e in entries),
-        dropped=dropped,
     )

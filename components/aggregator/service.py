@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from aggregator.configuration import AggregatorConfiguration
-from aggregator.core import EMPTY_STATE, Core, Settings
+from aggregator.core import Core
+from aggregator.devices import EMPTY_STATE, Settings
 from aggregator.exporter import Destination, Exporter, ExporterThread
 from aggregator.quarantine import Quarantine
 from hubkit.backoff import Backoff

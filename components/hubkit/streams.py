@@ -129,18 +129,10 @@ class Streams:
 
     def statuses(self, status_name: str, first: int, most: int = 100) -> list[TaskStatus]:
         """The status messages from sequence number `first` on, oldest first, without waiting."""
-        options = sdk.ReadMessagesOptions(
-            desired_start_sequence_number=first,
-            min_message_count=1,
-            max_message_count=most,
-            read_timeout_millis=0,
-        )
-        with self._call(f"read {status_name}") as client:
-            try:
-                messages = client.read_messages(status_name, options)
-            except sdk.NotEnoughMessagesException:
-                return []
-        return [_task_status(message) for message in messages]
+        return [
+            _task_status(sequence, data)
+            for sequence, data in self.messages(status_name, first, most)
+        ]
 
     def messages(self, name: str, first: int, most: int = 100) -> list[tuple[int, bytes]]:
         """(sequence number, data) of messages from `first` on, without waiting."""
@@ -153,8 +145,8 @@ class Streams:
         with self._call(f"read {name}") as client:
             try:
                 return [
-                    (m.sequence_number, bytes(m.payload))
-                    for m in client.read_messages(name, options)
+                    (message.sequence_number, bytes(message.payload))
+                    for message in client.read_messages(name, options)
                 ]
             except sdk.NotEnoughMessagesException:
                 return []
@@ -256,11 +248,11 @@ def _discard(client: sdk.StreamManagerClient) -> None:
     thread.join(CONNECT_TIMEOUT_S)
 
 
-def _task_status(message: sdk.data.Message) -> TaskStatus:
-    status = Util.deserialize_json_bytes_to_obj(message.payload, sdk.StatusMessage)
+def _task_status(sequence: int, data: bytes) -> TaskStatus:
+    status = Util.deserialize_json_bytes_to_obj(data, sdk.StatusMessage)
     context = status.status_context
     return TaskStatus(
-        sequence=message.sequence_number,
+        sequence=sequence,
         task_sequence=context.sequence_number,
         key=context.s3_export_task_definition.key,
         state=_TASK_STATES[status.status],

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.core import BOOTS_IN_DETAIL, DEVICES, GAPS, Core, Settings
+from aggregator.core import BOOTS_IN_DETAIL, DEVICES, GAPS, Core
+from aggregator.devices import Settings
 from aggregator.lines import READINGS, WINDOWS
 from hubkit.journal import Row
 from hubkit.journal_file import Account

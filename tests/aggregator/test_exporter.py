@@ -14,7 +14,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from aggregator.core import EMPTY_STATE, Core, Settings
+from aggregator.core import Core
+from aggregator.devices import EMPTY_STATE, Settings
 from aggregator.exporter import OUTSTANDING, Destination, Exporter, ExporterThread
 from aggregator.lines import READINGS, WINDOWS
 from hubkit.clock import ManualClock

@@ -8,7 +8,8 @@ import time
 
 import msgspec
 
-from aggregator.core import Core, Settings
+from aggregator.core import Core
+from aggregator.devices import Settings
 from workbench.bench.programs.connection import read_order, say
 from workbench.bench.programs.readings import READINGS, WINDOW_S, arrivals, batch
 
