@@ -30,8 +30,10 @@ from localcore.mqtt import Mqtt
 from localcore.personality import JAVA, LITE
 from localcore.pubsub import PubSub
 from localcore.resolver import BUILT_IN
+from localcore.secret_file import SecretFile
 from localcore.server import IpcServer
 from localcore.services import Services
+from localcore.shadows import Shadows
 from localcore.socket_paths import prepare_socket, remove_socket, socket_path
 from localcore.supervisor import process_table
 from localcore.supervisor.leftovers import end_leftovers
@@ -99,6 +101,8 @@ class CoreDevice:
                 deployments=self.deployments,
                 pubsub=self.pubsub,
                 mqtt=self.mqtt,
+                shadows=Shadows(self.store),
+                secrets=SecretFile(self.root, self.region),
                 authorizer=Authorizer(
                     self.store, personality, self.thing_name, _access_record(settings)
                 ),

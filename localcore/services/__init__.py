@@ -20,6 +20,8 @@ from localcore.deployments import DeploymentStatus
 from localcore.mqtt import Mqtt
 from localcore.personality import Personality
 from localcore.pubsub import PubSub
+from localcore.secret_file import SecretFile
+from localcore.shadows import Shadows
 
 EMPTY_RESPONSE = b"{}"
 
@@ -85,6 +87,8 @@ class Services:
     deployments: DeploymentQueue
     pubsub: PubSub
     mqtt: Mqtt
+    shadows: Shadows
+    secrets: SecretFile
     authorizer: Authorization
     personality: Personality
     thing_name: str

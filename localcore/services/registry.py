@@ -41,6 +41,13 @@ from localcore.services.lite import (
 from localcore.services.lite.operation import LiteError
 from localcore.services.mqttproxy import publish_to_iot_core, subscribe_to_iot_core
 from localcore.services.pubsub import publish_to_topic, subscribe_to_topic
+from localcore.services.secrets import get_secret_value
+from localcore.services.shadow import (
+    delete_thing_shadow,
+    get_thing_shadow,
+    list_named_shadows_for_thing,
+    update_thing_shadow,
+)
 from localcore.services.telemetry import put_component_metric
 from localcore.services.unsupported import NotOfTheModel, NotServed
 
@@ -49,11 +56,15 @@ JAVA_OPERATIONS: dict[str, AnyOperation] = {
     for module in (
         cancel_local_deployment,
         create_local_deployment,
+        delete_thing_shadow,
         get_component_details,
         get_configuration,
         get_local_deployment_status,
+        get_secret_value,
+        get_thing_shadow,
         list_components,
         list_local_deployments,
+        list_named_shadows_for_thing,
         publish_to_iot_core,
         publish_to_topic,
         put_component_metric,
@@ -64,6 +75,7 @@ JAVA_OPERATIONS: dict[str, AnyOperation] = {
         subscribe_to_topic,
         update_configuration,
         update_state,
+        update_thing_shadow,
         validate_authorization_token,
     )
 }

@@ -26,8 +26,10 @@ from localcore.eventstream import Decoder, Frame, Header, HeaderType, encode
 from localcore.mqtt import Mqtt
 from localcore.personality import JAVA, Personality
 from localcore.pubsub import PubSub
+from localcore.secret_file import SecretFile
 from localcore.server import IpcServer
 from localcore.services import Services
+from localcore.shadows import Shadows
 
 T = TypeVar("T")
 
@@ -123,6 +125,8 @@ class Core:
             deployments=self.supervisor,
             pubsub=PubSub(personality.local_topics),
             mqtt=Mqtt(),
+            shadows=Shadows(config),
+            secrets=SecretFile(folder, "eu-west-1"),
             authorizer=Authorizer(config, personality, "lab-thing"),
             personality=personality,
             thing_name="lab-thing",

@@ -1,0 +1,1 @@
+"""Secrets, as the component aws.greengrass.SecretManager serves them."""

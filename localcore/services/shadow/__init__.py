@@ -1,0 +1,1 @@
+"""Device shadows, as the component aws.greengrass.ShadowManager serves them on the device."""
