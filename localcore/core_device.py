@@ -39,6 +39,7 @@ from localcore.supervisor import process_table
 from localcore.supervisor.leftovers import end_leftovers
 from localcore.supervisor.plan import ComponentPlan
 from localcore.supervisor.supervisor import Supervisor
+from localcore.update_consent import UpdateConsent
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +87,14 @@ class CoreDevice:
         self.supervisor = Supervisor(
             self.root, self.store, self._environment, self._on_component_stopped
         )
+        consent = UpdateConsent()
         self.deployments = Deployments(
             self.root,
             self.thing_name,
             self.store,
             self.supervisor,
             BuiltIns(self.root, self.region, settings.stream_manager_port),
+            consent,
         )
         self.ipc = IpcServer(
             Services(
@@ -102,6 +105,7 @@ class CoreDevice:
                 pubsub=self.pubsub,
                 mqtt=self.mqtt,
                 shadows=Shadows(self.store),
+                consent=consent,
                 secrets=SecretFile(self.root, self.region),
                 authorizer=Authorizer(
                     self.store, personality, self.thing_name, _access_record(settings)

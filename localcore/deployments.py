@@ -20,9 +20,10 @@ from localcore.built_in import BuiltIns
 from localcore.config_store import ConfigStore
 from localcore.config_tree import Dump
 from localcore.deployment_target import Deployed, Document, Target, TargetFinder
-from localcore.errors import LocalcoreError, NotFoundError
+from localcore.errors import DeploymentError, LocalcoreError, NotFoundError
 from localcore.supervisor.plan import ComponentPlan
 from localcore.supervisor.supervisor import Supervisor
+from localcore.update_consent import UpdateConsent
 from localcore.versions import parse_requirement
 
 log = logging.getLogger(__name__)
@@ -62,10 +63,12 @@ class Deployments:
         store: ConfigStore,
         supervisor: Supervisor,
         built_ins: BuiltIns,
+        consent: UpdateConsent,
     ) -> None:
         self._store = store
         self._supervisor = supervisor
         self._built_ins = built_ins
+        self._consent = consent
         self._targets = TargetFinder(root, thing_name, store, built_ins)
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._changed = asyncio.Event()
@@ -150,6 +153,7 @@ class Deployments:
         record = self._store.record(_BEFORE + status.deployment_id)
         if record is None:
             target = await self._targets.find(status.document, self.deployed())
+            await self._ask_components(status.deployment_id, target)
             before = self._before()
             self._commit(status, before, target)
             self._supervisor.apply(target.deployed.plans)
@@ -166,6 +170,22 @@ class Deployments:
             self._store.set_record(_BEFORE + status.deployment_id, None)
             self._update(status, "SUCCEEDED" if failure is None else "FAILED", failure or "")
         self._store.sync()
+        self._consent.finish(status.deployment_id)
+
+    async def _ask_components(self, deployment_id: str, target: Target) -> None:
+        """Have running components check their new configurations and agree to the time."""
+        versions = {plan.name: plan.version for plan in self.deployed().plans}
+        changed = {
+            plan.name: target.configurations[plan.name]
+            for plan in target.deployed.plans
+            if versions.get(plan.name) == plan.version
+            and plan.name in target.configurations
+            and self._store.get(plan.name) != target.configurations[plan.name]
+        }
+        failure = await self._consent.validate(deployment_id, changed)
+        if failure is not None:
+            raise DeploymentError(failure)
+        await self._consent.wait(deployment_id)
 
     def _before(self) -> _Before:
         deployed = self.deployed()

@@ -22,6 +22,7 @@ from localcore.personality import Personality
 from localcore.pubsub import PubSub
 from localcore.secret_file import SecretFile
 from localcore.shadows import Shadows
+from localcore.update_consent import UpdateConsent
 
 EMPTY_RESPONSE = b"{}"
 
@@ -89,6 +90,7 @@ class Services:
     mqtt: Mqtt
     shadows: Shadows
     secrets: SecretFile
+    consent: UpdateConsent
     authorizer: Authorization
     personality: Personality
     thing_name: str

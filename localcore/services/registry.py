@@ -18,10 +18,16 @@ from localcore.services.cli import (
 )
 from localcore.services.config import (
     get_configuration,
+    send_configuration_validity_report,
     subscribe_to_configuration_update,
+    subscribe_to_validate_configuration_updates,
     update_configuration,
 )
-from localcore.services.lifecycle import update_state
+from localcore.services.lifecycle import (
+    defer_component_update,
+    subscribe_to_component_updates,
+    update_state,
+)
 from localcore.services.lite import create_local_deployment as lite_create_local_deployment
 from localcore.services.lite import get_configuration as lite_get_configuration
 from localcore.services.lite import get_system_config as lite_get_system_config
@@ -56,6 +62,7 @@ JAVA_OPERATIONS: dict[str, AnyOperation] = {
     for module in (
         cancel_local_deployment,
         create_local_deployment,
+        defer_component_update,
         delete_thing_shadow,
         get_component_details,
         get_configuration,
@@ -69,10 +76,13 @@ JAVA_OPERATIONS: dict[str, AnyOperation] = {
         publish_to_topic,
         put_component_metric,
         restart_component,
+        send_configuration_validity_report,
         stop_component,
+        subscribe_to_component_updates,
         subscribe_to_configuration_update,
         subscribe_to_iot_core,
         subscribe_to_topic,
+        subscribe_to_validate_configuration_updates,
         update_configuration,
         update_state,
         update_thing_shadow,

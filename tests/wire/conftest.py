@@ -8,7 +8,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from localcore.secret_file import SecretFile
 from localcore.server import IpcServer
 from localcore.services import Services
 from localcore.shadows import Shadows
+from localcore.update_consent import UpdateConsent
 
 T = TypeVar("T")
 
@@ -126,6 +127,7 @@ class Core:
             pubsub=PubSub(personality.local_topics),
             mqtt=Mqtt(),
             shadows=Shadows(config),
+            consent=UpdateConsent(),
             secrets=SecretFile(folder, "eu-west-1"),
             authorizer=Authorizer(config, personality, "lab-thing"),
             personality=personality,
@@ -154,6 +156,12 @@ class Core:
             return await awaitable
 
         return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(PATIENCE_S)
+
+    def begin(self, awaitable: Awaitable[T]) -> "Future[T]":
+        async def wait() -> T:
+            return await awaitable
+
+        return asyncio.run_coroutine_threadsafe(wait(), self._loop)
 
     def call(self, function: Callable[[], T]) -> T:
         async def wait() -> T:
