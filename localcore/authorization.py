@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 PUBSUB = "aws.greengrass.ipc.pubsub"
 MQTT_PROXY = "aws.greengrass.ipc.mqttproxy"
+LIFECYCLE = "aws.greengrass.ipc.lifecycle"
 
 NUCLEUS = "aws.greengrass.Nucleus"
 

@@ -61,6 +61,12 @@ class Lifecycle(Protocol):
     def stop(self, name: str) -> None:
         """Stop a component; NotFoundError when there is none of that name."""
 
+    def pause(self, name: str) -> bool:
+        """Freeze a component; whether it runs. NotFoundError when there is none of that name."""
+
+    def resume(self, name: str) -> bool:
+        """Thaw a component; whether it was paused. NotFoundError when there is none."""
+
 
 class DeploymentQueue(Protocol):
     """Local deployments."""

@@ -25,6 +25,8 @@ from localcore.services.config import (
 )
 from localcore.services.lifecycle import (
     defer_component_update,
+    pause_component,
+    resume_component,
     subscribe_to_component_updates,
     update_state,
 )
@@ -72,10 +74,12 @@ JAVA_OPERATIONS: dict[str, AnyOperation] = {
         list_components,
         list_local_deployments,
         list_named_shadows_for_thing,
+        pause_component,
         publish_to_iot_core,
         publish_to_topic,
         put_component_metric,
         restart_component,
+        resume_component,
         send_configuration_validity_report,
         stop_component,
         subscribe_to_component_updates,

@@ -127,6 +127,22 @@ class Component:
         self._closed = True
         self.stop()
 
+    def pause(self) -> bool:
+        """Freeze its processes; returns whether it runs, so that there are any."""
+        if self.state is not State.RUNNING or self._group is None:
+            return False
+        self._group.pause()
+        self._event("INFO", "Paused")
+        return True
+
+    def resume(self) -> bool:
+        """Thaw its processes; returns whether it was paused."""
+        if self._group is None or not self._group.paused:
+            return False
+        self._group.resume()
+        self._event("INFO", "Resumed")
+        return True
+
     def adopt(self, plan: ComponentPlan) -> None:
         """Run this plan from the next launch on."""
         self._next_plan = plan

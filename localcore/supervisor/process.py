@@ -44,6 +44,7 @@ class ProcessGroup:
         on_line: Callable[[str, str], None],
         on_exit: Callable[[], None],
     ) -> None:
+        self.paused = False
         self._loop = asyncio.get_running_loop()
         self._on_line = on_line
         self._on_exit = on_exit
@@ -94,6 +95,7 @@ class ProcessGroup:
         """
         try:
             self._signal(signal.SIGTERM)
+            self.resume()
             if await self._gone(grace_s):
                 return True
             self._signal(signal.SIGKILL)
@@ -102,6 +104,17 @@ class ProcessGroup:
             return False
         finally:
             self._close()
+
+    def pause(self) -> None:
+        """Freeze the whole group; it stays so until ``resume`` or ``stop``."""
+        self.paused = True
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Thaw the group, if it is frozen."""
+        if self.paused:
+            self.paused = False
+            self._signal(signal.SIGCONT)
 
     def _members(self) -> list[int]:
         return process_table.survivors(self.launch, process_table.live_groups())

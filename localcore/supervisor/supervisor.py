@@ -95,6 +95,18 @@ class Supervisor:
         """Stop one component until it is restarted, deployed, or localcore starts again."""
         self._component(name).stop()
 
+    def pause(self, name: str) -> bool:
+        """Freeze a component that runs; returns whether it does. NotFoundError when there is none
+        of that name.
+        """
+        return self._component(name).pause()
+
+    def resume(self, name: str) -> bool:
+        """Thaw a paused component; returns whether it was. NotFoundError when there is none of
+        that name.
+        """
+        return self._component(name).resume()
+
     # -- what can be asked
 
     def names(self) -> list[str]:

@@ -46,6 +46,7 @@ class Supervisor:
         self.states: list[tuple[str, str]] = []
         self.restarted: list[str] = []
         self.stopped: list[str] = []
+        self.paused: set[str] = set()
         self.deployments: dict[str, DeploymentStatus] = {}
         # Components that this process is, to a nucleus that asks.
         self.by_name: set[str] = set()
@@ -83,6 +84,16 @@ class Supervisor:
 
     def stop(self, name: str) -> None:
         self.stopped.append(self._known(name, name))
+
+    def pause(self, name: str) -> bool:
+        running = self._known(name, name) not in self.paused
+        self.paused.add(name)
+        return running
+
+    def resume(self, name: str) -> bool:
+        paused = self._known(name, name) in self.paused
+        self.paused.discard(name)
+        return paused
 
     def _known(self, name: str, answer: str) -> str:
         if name not in self.components.values():

@@ -1,0 +1,30 @@
+"""PauseComponent (`LifecycleIPCEventStreamAgent.PauseComponentHandler`)."""
+
+import msgspec
+
+from localcore.authorization import LIFECYCLE
+from localcore.errors import NotFoundError
+from localcore.services import EMPTY_RESPONSE, Call, Operation, OperationError, authorize
+
+
+class PauseComponentRequest(msgspec.Struct, rename="camel"):
+    """The request."""
+
+    component_name: str | None = None
+
+
+def _handle(request: PauseComponentRequest, call: Call) -> bytes:
+    component = request.component_name
+    if not component:
+        raise OperationError("InvalidArgumentsError", "Component name is required.")
+    authorize(call, LIFECYCLE, "PauseComponent", component)
+    try:
+        done = call.services.lifecycle.pause(component)
+    except NotFoundError:
+        raise OperationError("ResourceNotFoundError") from None
+    if not done:
+        raise OperationError("InvalidArgumentsError", f"Component {component} is not running")
+    return EMPTY_RESPONSE
+
+
+OPERATION = Operation("PauseComponent", PauseComponentRequest, _handle)
