@@ -11,7 +11,6 @@ from localcore.topics import (
     Subscribers,
     has_wildcard_level,
     local_levels,
-    local_match,
     mqtt_levels,
     mqtt_match,
 )
