@@ -43,7 +43,8 @@ class ExportLog:
         self._path = path
         with journal_file.as_journal_error(path):
             self._db = journal_file.connect(path)
-            (self.journal_id,) = self._db.execute("SELECT journal FROM meta").fetchone()
+            with journal_file.closed_on_failure(self._db):
+                (self.journal_id,) = self._db.execute("SELECT journal FROM meta").fetchone()
 
     def close(self) -> None:
         """Close the file; may be called again."""

@@ -261,7 +261,7 @@ class Journal:
             self.set_aside = journal_file.set_aside(self.path)
             _log.error("damaged journal set aside file=%s reason=%s", self.set_aside.name, damage)
         db = journal_file.create(self.path, initial_state)
-        with journal_file.transaction(db):
+        with journal_file.closed_on_failure(db), journal_file.transaction(db):
             for row in journal_file.salvage(self.set_aside):
                 with contextlib.suppress(sqlite3.IntegrityError):  # a page of another table
                     db.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)

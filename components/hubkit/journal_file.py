@@ -65,10 +65,21 @@ def connect(path: Path) -> sqlite3.Connection:
     The size of a page counts for a new file only.
     """
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-    db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
+    with closed_on_failure(db):
+        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
     return db
+
+
+@contextlib.contextmanager
+def closed_on_failure(db: sqlite3.Connection) -> Iterator[None]:
+    """Leave no connection open to a file that turned out not to be usable."""
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
 
 
 def create(path: Path, initial_state: bytes) -> sqlite3.Connection:
@@ -78,7 +89,7 @@ def create(path: Path, initial_state: bytes) -> sqlite3.Connection:
         sqlite3.DatabaseError: It is damaged, or of another layout.
     """
     db = connect(path)
-    try:
+    with closed_on_failure(db):
         with transaction(db):
             _check_layout(db)
             for statement in _SCHEMA.split(";"):
@@ -89,12 +100,8 @@ def create(path: Path, initial_state: bytes) -> sqlite3.Connection:
                 (os.urandom(4).hex(), initial_state),
             )
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-    except BaseException:
-        db.close()
-        raise
-    if verdict != "ok":
-        db.close()
-        raise sqlite3.DatabaseError(verdict)
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
     return db
 
 
