@@ -235,7 +235,10 @@ class AggregatorService(Service):
         windows = self._core.closed_windows()
         end_s = self._clock.monotonic_s() + PUBLISH_S
         published = 0
-        for window in windows[-WINDOWS_PER_TICK:]:
+        newest = {window.device_id: at for at, window in enumerate(windows)}
+        for at, window in enumerate(windows):
+            if at < len(windows) - WINDOWS_PER_TICK and at != newest[window.device_id]:
+                continue
             if self._clock.monotonic_s() > end_s:
                 break
             self._publish(f"hub/windows/{window.device_id}", window)

@@ -19,6 +19,7 @@ from workbench.run.view import line, render, save_svg, summary
 
 LINE_S = 2.0
 FRAME_S = 0.25
+HOPELESS_S = 3.0
 
 
 def main(argv: list[str]) -> int:
@@ -28,7 +29,7 @@ def main(argv: list[str]) -> int:
     observation = Observation()
     # A signal is looked at where every process is known: one more Ctrl-C leaves nothing behind.
     stop_wanted = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop_wanted.set())
     session = Session(arguments, observation, stop_wanted)
     try:
@@ -48,8 +49,11 @@ def main(argv: list[str]) -> int:
         return 2
     finally:
         session.close()
+    _say_notes(arguments, observation)
     console.print(summary(picture), highlight=False)
     wrong = [*balance(picture), *_save(arguments, picture, final)]
+    if wrong and arguments.quiet:
+        wrong += [f"noted: {note}" for note in observation.new_notes()]
     for complaint in wrong:
         print(f"scripts/run: {complaint}", file=sys.stderr)
     return 1 if wrong else 0
@@ -71,6 +75,31 @@ def _save(arguments: Arguments, picture: Picture, final: Picture) -> list[str]:
     return wrong
 
 
+class _End:
+    """When a run is over: wanted, late, at its sources' end, or without hope of a reading."""
+
+    def __init__(
+        self, arguments: Arguments, observation: Observation, stop_wanted: threading.Event
+    ) -> None:
+        self._observation = observation
+        self._stop_wanted = stop_wanted
+        self._end_s = time.monotonic() + (arguments.seconds or float("inf"))
+        # A recording that cannot be read now will not be better later; a sensor may be.
+        self._patience_s = HOPELESS_S if arguments.source == "replay" else float("inf")
+        self._hoped_s = time.monotonic()
+
+    def is_reached(self) -> bool:
+        now_s = time.monotonic()
+        if not self._observation.is_without_readings():
+            self._hoped_s = now_s
+        return (
+            self._stop_wanted.is_set()
+            or now_s >= self._end_s
+            or now_s - self._hoped_s >= self._patience_s
+            or self._observation.sources_ended()
+        )
+
+
 def _watch(
     console: Console,
     arguments: Arguments,
@@ -78,15 +107,10 @@ def _watch(
     stop_wanted: threading.Event,
 ) -> None:
     """Show what happens until it is time to stop."""
-    end_s = None if arguments.seconds is None else time.monotonic() + arguments.seconds
-
-    def is_over() -> bool:
-        is_late = end_s is not None and time.monotonic() >= end_s
-        return is_late or observation.sources_ended() or stop_wanted.is_set()
-
+    end = _End(arguments, observation, stop_wanted)
     if console.is_terminal and not arguments.quiet:
         with Live(console=console, screen=False, auto_refresh=False) as live:
-            while not is_over():
+            while not end.is_reached():
                 screen = render(
                     observation.picture(),
                     headline(arguments),
@@ -97,8 +121,9 @@ def _watch(
                 stop_wanted.wait(FRAME_S)
         return
     said_s = time.monotonic()
-    while not is_over():
+    while not end.is_reached():
         stop_wanted.wait(FRAME_S)
+        _say_notes(arguments, observation)
         if not arguments.quiet and time.monotonic() - said_s >= LINE_S:
             said_s = time.monotonic()
             print(line(observation.picture()), flush=True)
@@ -107,6 +132,13 @@ def _watch(
 def headline(arguments: Arguments) -> str:
     """What this run is."""
     return f"source {arguments.source}, speed {arguments.speed:g}"
+
+
+def _say_notes(arguments: Arguments, observation: Observation) -> None:
+    """Print the notes that no screen has shown."""
+    if not arguments.quiet:
+        for note in observation.new_notes():
+            print(f"  ! {note}", file=sys.stderr, flush=True)
 
 
 def _say(console: Console, arguments: Arguments, text: str) -> None:

@@ -1,12 +1,15 @@
 """The command line of `scripts/run`."""
 
 import argparse
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, cast
 
+from hubkit.payloads import METRIC
 from read_sense_hat.appliances import ApplianceName
 from read_sense_hat.appliances.faults import FaultError, parse_faults
+from read_sense_hat.configuration import TIME
 
 SourceKind = Literal["emulator", "simulated", "replay", "sensehat"]
 
@@ -25,10 +28,11 @@ order: everything that was produced is delivered first.
 
 @dataclass(frozen=True)
 class Arguments:
-    """What the user asked for; `recordings` only with the source `replay`."""
+    """What the user asked for; `recordings` and `columns` only with the source `replay`."""
 
     source: SourceKind
     recordings: tuple[Path, ...]
+    columns: dict[str, str]
     speed: float
     seconds: float | None
     report: Path | None
@@ -54,6 +58,13 @@ def parse(argv: list[str], default_root: Path) -> Arguments:
         "appliances); replay:FILE[,FILE...] plays recordings",
     )
     parser.add_argument(
+        "--columns",
+        default="",
+        metavar="COLUMN=METRIC,...",
+        help="what the columns of a recording are, where its header does not tell: "
+        "When=time,Temp=temperature_c",
+    )
+    parser.add_argument(
         "--speed",
         type=float,
         default=1.0,
@@ -72,19 +83,25 @@ def parse(argv: list[str], default_root: Path) -> Arguments:
     )
     parser.add_argument("--quiet", action="store_true", help="print the final ledger only")
     parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="of the simulated appliances (default 1)"
+        "--seed",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of the simulated appliances and their noise (default 1); their course also "
+        "depends on the time of day",
     )
     parser.add_argument(
         "--fault",
         action="append",
         default=[],
         metavar="APPLIANCE:FAULT@SECONDS",
-        help="a fault that develops from that event time on, as refrigerator:leak@120; may repeat",
+        help="a fault that begins at that event time, as refrigerator:leak@120; it develops over "
+        "hours of event time, so give --speed too; may repeat",
     )
     given = parser.parse_args(argv)
     source, recordings = _source(parser, given.source)
     if not 0 < given.speed <= 1_000_000:
-        parser.error(f"--speed {given.speed:g}: above 0 and at most 1000000")
+        parser.error(f"--speed {given.speed:g}: must be above 0 and at most 1000000")
     if given.speed != 1 and source in {"sensehat", "emulator"}:
         parser.error(
             f"--speed {given.speed:g} with --source {source}: a sensor cannot be hurried; use "
@@ -92,18 +109,23 @@ def parse(argv: list[str], default_root: Path) -> Arguments:
         )
     if given.seconds is not None and not given.seconds > 0:
         parser.error(f"--seconds {given.seconds:g}: must be above 0")
+    if given.seconds is not None and math.isinf(given.seconds):
+        parser.error(f"--seconds {given.seconds:g}: leave it out to run until Ctrl-C")
     for option, file in (("--report", given.report), ("--picture", given.picture)):
         if file is not None and not file.absolute().parent.is_dir():
             parser.error(f"{option} {file}: there is no folder {file.absolute().parent}")
         if file is not None and file.is_dir():
             parser.error(f"{option} {file} is a folder: name a file")
     root = (given.root or default_root).resolve()
+    if unfit := set(str(root)) & set('"`$\\\n'):
+        parser.error(f"--root {root}: {' '.join(sorted(unfit))!r} cannot be in a recipe's script")
     if root.exists() and not root.is_dir():
         parser.error(f"--root {root} is no folder: name another")
     _check_faults(parser, source, given.fault)
     return Arguments(
         source=source,
         recordings=recordings,
+        columns=_columns(parser, source, given.columns),
         speed=given.speed,
         seconds=given.seconds,
         report=given.report,
@@ -113,6 +135,21 @@ def parse(argv: list[str], default_root: Path) -> Arguments:
         seed=given.seed,
         faults=tuple(given.fault),
     )
+
+
+def _columns(parser: argparse.ArgumentParser, source: SourceKind, text: str) -> dict[str, str]:
+    """`parser.error` ends the process."""
+    columns: dict[str, str] = {}
+    for pair in filter(None, text.split(",")):
+        column, _, metric = pair.rpartition("=")
+        if not column or not (METRIC.fullmatch(metric) or metric == TIME):
+            parser.error(
+                f"--columns {pair}: write COLUMN=METRIC, as Temp=temperature_c or When=time"
+            )
+        columns[column] = metric
+    if columns and source != "replay":
+        parser.error(f"--columns {text}: only --source replay:FILE has columns")
+    return columns
 
 
 def _check_faults(parser: argparse.ArgumentParser, source: SourceKind, faults: list[str]) -> None:

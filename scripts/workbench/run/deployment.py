@@ -81,7 +81,12 @@ def devices(arguments: Arguments) -> list[dict[str, Any]]:
     match arguments.source:
         case "replay":
             return [
-                {"id": device_id, "source": "replay", "file": str(recording)}
+                {
+                    "id": device_id,
+                    "source": "replay",
+                    "file": str(recording),
+                    "columns": arguments.columns,
+                }
                 for device_id, recording in _named(arguments.recordings)
             ]
         case "emulator" | "sensehat":

@@ -36,6 +36,7 @@ class ComponentPicture:
     state: str
     restarts: int
     pss_bytes: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,15 @@ class Observation:
         self._ledger = NOTHING
         self._exporter = "none"
         self._devices: dict[str, DevicePicture] = {}
-        self._published: dict[str, tuple[str, int]] = {}
+        self._published: dict[str, dict[str, int]] = {}
+        self._boots: dict[str, str] = {}
         self._accepted: dict[str, dict[str, int]] = {}
         self._components: dict[str, ComponentPicture] = {}
         self._cloud = CloudCounts()
         self._led = LedPicture()
         self._notes: list[str] = []
+        self._unsaid: list[str] = []
+        self._restarts_before: Counter[str] = Counter()
         self._heard: Counter[type[Payload]] = Counter()
 
     def started(self) -> None:
@@ -100,6 +104,13 @@ class Observation:
         """Something the user should see."""
         with self._lock:
             self._notes = [*self._notes[-4:], text]
+            self._unsaid.append(text)
+
+    def new_notes(self) -> list[str]:
+        """The notes since the last call, for who cannot see the picture."""
+        with self._lock:
+            unsaid, self._unsaid = self._unsaid, []
+            return unsaid
 
     def receive(self, topic: str, payload: bytes) -> None:
         """A payload of one of `TOPICS`; what cannot be read is left out."""
@@ -129,9 +140,21 @@ class Observation:
             return self._heard[kind]
 
     def set_components(self, components: list[ComponentPicture]) -> None:
-        """The core device's components now."""
+        """The core device's components now; a new core device counts restarts from 0 again."""
         with self._lock:
-            self._components = {component.name: component for component in components}
+            for component in components:
+                before = self._components.get(component.name)
+                counted = self._restarts_before[component.name]
+                if before is not None and component.restarts + counted < before.restarts:
+                    # Killed with its nucleus, it was started again too.
+                    self._restarts_before[component.name] = before.restarts + 1
+            self._components = {
+                component.name: dataclasses.replace(
+                    component,
+                    restarts=component.restarts + self._restarts_before[component.name],
+                )
+                for component in components
+            }
 
     def set_cloud(self, cloud: CloudCounts) -> None:
         """What the cloud holds now."""
@@ -155,7 +178,7 @@ class Observation:
         with self._lock:
             return Picture(
                 seconds=time.monotonic() - self._started_s,
-                ledger=self._ledger,
+                ledger=self._known_ledger(),
                 exporter=self._exporter,
                 devices={
                     device_id: dataclasses.replace(device)
@@ -167,6 +190,13 @@ class Observation:
                 notes=list(self._notes),
             )
 
+    def is_without_readings(self) -> bool:
+        """Whether every source is known and none has given a reading or has ended."""
+        with self._lock:
+            devices = list(self._devices.values())
+            produced = self._known_ledger().produced
+        return bool(devices) and not produced and all(d.state == "retrying" for d in devices)
+
     def sources_ended(self) -> bool:
         """Whether every device's source has nothing more to give.
 
@@ -175,6 +205,16 @@ class Observation:
         with self._lock:
             states = [device.state for device in self._devices.values()]
         return bool(states) and all(state == "ended" for state in states)
+
+    def _known_ledger(self) -> LedgerBoot:
+        """The Aggregator's ledger, with what it has not heard of as queued."""
+        boots = [next_seq for seen in self._published.values() for next_seq in seen.values()]
+        unheard = max(0, sum(boots) - self._ledger.produced)
+        return msgspec.structs.replace(
+            self._ledger,
+            produced=self._ledger.produced + unheard,
+            queued=self._ledger.queued + unheard,
+        )
 
     def _device(self, device_id: str) -> DevicePicture:
         return self._devices.setdefault(device_id, DevicePicture())
@@ -194,11 +234,14 @@ class Observation:
             device = self._device(device_id)
             device.state, device.source = entry.state, entry.source
             device.refused = entry.refused
-            self._published[device_id] = entry.boot, entry.next_seq
+            self._published.setdefault(device_id, {})[entry.boot] = entry.next_seq
+            self._boots[device_id] = entry.boot
+            device.produced = max(device.produced, sum(self._published[device_id].values()))
             self._compare(device_id)
 
     def _compare(self, device_id: str) -> None:
-        boot, next_seq = self._published.get(device_id, ("", 1))
+        boot = self._boots.get(device_id, "")
+        next_seq = self._published.get(device_id, {}).get(boot, 1)
         accepted_upto = self._accepted.get(device_id, {}).get(boot, 0)
         self._device(device_id).accepted = accepted_upto >= next_seq
 

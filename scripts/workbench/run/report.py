@@ -81,11 +81,23 @@ def balance(picture: Picture) -> list[str]:
     Every reading that was produced is in the cloud once, or counted as dropped.
     """
     ledger, cloud = picture.ledger, picture.cloud
-    wrong = []
+    wrong = [
+        f"{component.name} is BROKEN: {component.reason}"
+        for component in picture.components.values()
+        if component.state == "BROKEN"
+    ]
     wanted = ledger.produced - sum(ledger.dropped.values())
+    if not ledger.produced:
+        wrong.append("no reading was produced")
+    for device_id, device in picture.devices.items():
+        if device.last and all(value is None for value in device.last.values()):
+            wrong.append(f"{device_id} has no value to give: its last readings are empty")
     if ledger.queued:
-        wrong.append(f"{ledger.queued} readings are still queued: they stay in the journal")
-    if cloud.s3_keys + ledger.queued != wanted:
+        wrong.append(
+            f"{ledger.queued} readings are not delivered: they are in the run's folder, which the "
+            "next run there empties"
+        )
+    elif cloud.s3_keys != wanted:
         wrong.append(f"{wanted} readings should be in S3, {cloud.s3_keys} are")
     if cloud.s3_readings != cloud.s3_keys:
         wrong.append(f"{cloud.s3_readings - cloud.s3_keys} rows are in S3 more than once")

@@ -38,6 +38,7 @@ from workbench.run.deployment import (
 from workbench.run.observation import TOPICS, ComponentPicture, Observation
 from workbench.run.report import is_accepted, is_delivered
 from workbench.run.root_folder import RootFolder, RunError
+from workbench.run.trouble import Troubles
 
 READY_S = 20.0
 POLL_S = 0.5
@@ -46,6 +47,8 @@ STOP_S = 150.0
 """For delivering what is queued. The nucleus gives a component 15 s to end; some hundred thousand
 readings of a recording take longer than that."""
 ROUNDS_IN_VAIN = 3
+REVIVE_S = 5.0
+"""Least time between two chances for a component that was killed until it was BROKEN."""
 SETTLE_S = 2.0
 """The last words of a component that has ended are on their way through two sockets."""
 
@@ -79,6 +82,8 @@ class Session:
         self._stream_manager_port = _free_port()
         self._daemon: subprocess.Popen[bytes] | None = None
         self._log = arguments.root / "run.log"
+        self._troubles = Troubles(arguments.root / "logs")
+        self._revived_s: dict[str, float] = {}
         self._ending = threading.Event()
         self._watchers: list[threading.Thread] = []
         self._keeper: threading.Thread | None = None
@@ -108,6 +113,7 @@ class Session:
         for topic in TOPICS:
             self._watch(lambda topic=topic: self._follow(topic))  # type: ignore[misc]
         self._watch(self._look_at_components)
+        self._watch(self._look_at_logs)
         self._watch(self._look_at_cloud)
         if self._arguments.source == "emulator":
             self._wait_for_emulator()
@@ -273,20 +279,41 @@ class Session:
             self._observation.receive(topic, payload)
 
     def _look_at_components(self) -> None:
-        self._observation.set_components(
-            [
-                ComponentPicture(
-                    name=component["name"],
-                    state=component["state"],
-                    restarts=component["restarts"],
-                    pss_bytes=component["pss_bytes"] or 0,
-                )
-                for component in self._control.components()
-            ]
-        )
+        components = [
+            ComponentPicture(
+                name=component["name"],
+                state=component["state"],
+                restarts=component["restarts"],
+                pss_bytes=component["pss_bytes"] or 0,
+                reason=component["reason"],
+            )
+            for component in self._control.components()
+        ]
+        self._observation.set_components(components)
+        for component in components:
+            if component.state == "BROKEN":
+                self._revive(component)
         frame = self._arguments.root / "work" / WRITE_SENSE_HAT / "frame.json"
         with contextlib.suppress(OSError):
             self._observation.set_led(frame.read_bytes())
+
+    def _revive(self, component: ComponentPicture) -> None:
+        """Give a component that was killed too often another chance, as its operator would."""
+        now_s = time.monotonic()
+        revived_s = self._revived_s.get(component.name)
+        if "by signal" not in component.reason or (
+            revived_s is not None and now_s - revived_s < REVIVE_S
+        ):
+            return
+        self._revived_s[component.name] = now_s
+        self._observation.note(
+            f"{component.name} is BROKEN, as on a device after three errors in an hour: revived"
+        )
+        self._control.restart(component.name)
+
+    def _look_at_logs(self) -> None:
+        for complaint in self._troubles.look():
+            self._observation.note(complaint)
 
     def _look_at_cloud(self) -> None:
         # An endpoint that is busy answers the next time.
