@@ -14,6 +14,7 @@ from runtime.environment import EnvironmentRefusedError, environment_name
 from workbench.bootstrap import STAMP, SUPERSETS, ensure
 from workbench.names import REPOSITORY
 
+SCRIPTS = ("bench", "build", "check", "gdk", "lock", "run", "test")
 LOCKS = ("runtime", "localcore", "dev")
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 
@@ -64,9 +65,11 @@ def bare_checkout(tmp_path: Path) -> Path:
     return root
 
 
-def run_script(root: Path, path: str) -> subprocess.CompletedProcess[str]:
+def run_script(
+    root: Path, path: str, script: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [root / "scripts" / "test"],
+        [script or root / "scripts" / "test"],
         env={"PATH": path, "HOME": str(root), "LC_ALL": "C"},
         cwd="/",
         capture_output=True,
@@ -85,14 +88,26 @@ def only(folder: Path, *programs: str) -> str:
 
 
 def test_a_missing_python_is_one_line_with_the_remedy(bare_checkout: Path, tmp_path: Path) -> None:
-    ended = run_script(bare_checkout, only(tmp_path / "bin", "sh", "dirname"))
+    ended = run_script(bare_checkout, only(tmp_path / "bin", "sh", "dirname", "readlink"))
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     assert "sudo apt install python3" in ended.stderr
 
 
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_is_found_through_a_link_to_a_link(
+    bare_checkout: Path, tmp_path: Path, name: str
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "elsewhere" / name
+    second.parent.mkdir()
+    first.symlink_to(bare_checkout / "scripts" / name)
+    second.symlink_to(Path("..") / "first")
+    ended = run_script(bare_checkout, only(tmp_path / "bin", "sh", "dirname", "readlink"), second)
+    assert ended.stderr.startswith("Python 3.11, 3.12 or 3.13 is needed")
+
+
 def test_an_old_python_is_passed_over(bare_checkout: Path, tmp_path: Path) -> None:
-    path = only(tmp_path / "bin", "sh", "dirname")
+    path = only(tmp_path / "bin", "sh", "dirname", "readlink")
     old = tmp_path / "bin" / "python3"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
@@ -105,7 +120,7 @@ def test_a_missing_package_ends_in_one_line_with_the_remedy(
     bare_checkout: Path, tmp_path: Path
 ) -> None:
     (bare_checkout / "requirements" / "wheels").mkdir()
-    path = only(tmp_path / "bin", "sh", "dirname")
+    path = only(tmp_path / "bin", "sh", "dirname", "readlink")
     (tmp_path / "bin" / "python3").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     (tmp_path / "bin" / "python3").chmod(0o755)
     ended = run_script(bare_checkout, path)
@@ -136,6 +151,6 @@ def test_a_superset_pins_the_same_versions(name: str) -> None:
 
 
 def test_the_scripts_can_be_run() -> None:
-    for name in ("build", "check", "gdk", "lock", "test"):
+    for name in SCRIPTS:
         assert os.access(REPOSITORY / "scripts" / name, os.X_OK)
     assert os.access(REPOSITORY / ".ci" / "run", os.X_OK)

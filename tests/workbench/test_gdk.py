@@ -52,7 +52,7 @@ def test_a_staged_project_collects_the_recipe_and_the_artifact() -> None:
 
 
 def test_without_gdk_one_line_says_how_to_get_it(tmp_path: Path) -> None:
-    for program in ("sh", "dirname"):
+    for program in ("sh", "dirname", "readlink"):
         found = subprocess.check_output(["sh", "-c", f"command -v {program}"], text=True).strip()
         (tmp_path / program).symlink_to(found)
     (tmp_path / "python3").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
