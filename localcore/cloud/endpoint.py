@@ -86,6 +86,7 @@ def ensure(
     Raises:
         CloudError: it does not start, or the port is taken.
     """
+    _wait_for_ended()
     root.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + _START_TIMEOUT_S
     with (root / LOCK_FILE).open("w") as lock:
@@ -97,7 +98,7 @@ def ensure(
             _pause(deadline, root)
         started = _start(root, lock, port, buckets, kinesis_streams)
     while wait and find(root) is None:
-        if _started[started.pid].poll() is not None:
+        if start_time(started.pid) is None:
             raise CloudError(f"the embedded cloud ended at once: see {root / 'cloud.log'}")
         _pause(deadline, root)
     return started
@@ -105,6 +106,7 @@ def ensure(
 
 def stop(root: Path, timeout_s: float = 10.0) -> bool:
     """End the embedded cloud of this folder; what it held is gone. False: there was none."""
+    _wait_for_ended()
     found = find(root)
     if found is None:
         return False
@@ -124,6 +126,13 @@ def stop(root: Path, timeout_s: float = 10.0) -> bool:
         ours.wait()
     (root / ENDPOINT_FILE).unlink(missing_ok=True)
     return True
+
+
+def _wait_for_ended() -> None:
+    """Take the exit status of those that were killed: until then each stays a zombie."""
+    for pid, process in list(_started.items()):
+        if process.poll() is not None:
+            del _started[pid]
 
 
 def start_time(pid: int) -> int | None:

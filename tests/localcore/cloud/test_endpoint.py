@@ -105,6 +105,7 @@ def test_after_kill_9_another_is_started(root: Path) -> None:
     second = endpoint.ensure(root)
     assert second.pid != first.pid
     assert endpoint.find(root) == second
+    assert not Path(f"/proc/{first.pid}").exists()  # no zombie either
 
 
 def test_a_taken_port_is_said(root: Path) -> None:
