@@ -69,6 +69,18 @@ def has_wildcard_level(topic_filter: str) -> bool:
     return "+" in levels or levels[-1:] == ("#",)
 
 
+def is_topic_filter(text: str) -> bool:
+    """Whether `+` is always a whole level and `#` the whole last one (MQTT 5, 4.7.1).
+
+    >>> is_topic_filter("a/+/#"), is_topic_filter("a/#/b"), is_topic_filter("a/b+")
+    (True, False, False)
+    """
+    levels = mqtt_levels(text)
+    if levels[-1] == "#":
+        levels = levels[:-1]
+    return all(level == "+" or not {"+", "#"} & set(level) for level in levels)
+
+
 class Law(NamedTuple):
     """``levels`` cuts a topic or filter; ``match`` says whether a filter's match a topic's."""
 

@@ -20,6 +20,7 @@ from localcore.errors import LocalcoreError
 from localcore.mqtt import MqttMessage, MqttRefused
 from localcore.pubsub import LocalMessage
 from localcore.supervisor.supervisor import ComponentStatus
+from localcore.topics import is_topic_filter
 
 if TYPE_CHECKING:
     from localcore.core_device import CoreDevice
@@ -44,6 +45,27 @@ def _text(request: dict[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise RequestError(f"{key} must be a string that is not empty, not {value!r}")
     return value
+
+
+def _topic(request: dict[str, Any], wildcards: str) -> str:
+    topic = _text(request, "topic")
+    found = [character for character in wildcards if character in topic]
+    if found:
+        raise RequestError(
+            f"topic {topic!r} has the wildcard {found[0]!r}: a message goes to one topic, name it "
+            "in full; wildcards are for `sub`"
+        )
+    return topic
+
+
+def _topic_filter(request: dict[str, Any]) -> str:
+    topic_filter = _text(request, "topicFilter")
+    if not is_topic_filter(topic_filter):
+        raise RequestError(
+            f"topic filter {topic_filter!r} matches nothing: write `+` as a whole level and `#` as "
+            "the whole last one, as in a/+/b and a/#"
+        )
+    return topic_filter
 
 
 def _payload(request: dict[str, Any]) -> bytes:
@@ -101,6 +123,11 @@ async def _create(device: "CoreDevice", request: dict[str, Any], send: Send) -> 
         )
     except msgspec.ValidationError as error:
         raise RequestError(f"deployment: {error}") from error
+    if document == Document():
+        raise RequestError(
+            "nothing to deploy: name a component with --merge NAME=VERSION or --remove NAME, a "
+            "change with --update-config, or new files with --recipeDir and --artifactDir"
+        )
     deployment_id = device.deployments.create(document)
     if not request.get("wait"):
         return {"deployment": _described(device.deployments.status(deployment_id))}
@@ -185,12 +212,13 @@ async def _send_states(device: "CoreDevice", send: Send) -> None:
 
 
 async def _publish(device: "CoreDevice", request: dict[str, Any], _send: Send) -> dict[str, Any]:
-    reached = device.pubsub.publish(_text(request, "topic"), _payload(request), CLI_IDENTITY)
+    topic = _topic(request, "+#*")  # what PublishToTopic refuses
+    reached = device.pubsub.publish(topic, _payload(request), CLI_IDENTITY)
     return {"reached": reached}
 
 
 async def _subscribe(device: "CoreDevice", request: dict[str, Any], send: Send) -> dict[str, Any]:
-    topic_filter = _text(request, "topicFilter")
+    topic_filter = _topic_filter(request)
     messages = _Messages()
 
     def deliver(message: LocalMessage) -> None:
@@ -207,7 +235,7 @@ async def _publish_to_iot_core(
 ) -> dict[str, Any]:
     qos = 0 if request.get("qos") == 0 else 1
     try:
-        device.mqtt.publish(MqttMessage(_text(request, "topic"), _payload(request), qos))
+        device.mqtt.publish(MqttMessage(_topic(request, "+#"), _payload(request), qos))
     except MqttRefused as refused:
         raise RequestError(str(refused)) from refused
     return {}
@@ -222,7 +250,7 @@ async def _subscribe_to_iot_core(
         messages.put(message.topic, message.payload, qos=message.qos)
 
     try:
-        unsubscribe = device.mqtt.subscribe(_text(request, "topicFilter"), deliver)
+        unsubscribe = device.mqtt.subscribe(_topic_filter(request), deliver)
     except MqttRefused as refused:
         raise RequestError(str(refused)) from refused
     return await messages.send_all(send, unsubscribe)

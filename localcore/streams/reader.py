@@ -26,6 +26,10 @@ from localcore.streams.protocol import (
 from localcore.streams.shapes import MessageStreamInfo, StreamMessage
 
 _CHUNK_BYTES: Final = 64 * 1024
+_REMEDY: Final = (
+    "start localcore and deploy a component that depends on aws.greengrass.StreamManager; "
+    "`localcore component list` shows its state"
+)
 
 
 class ReaderError(Exception):
@@ -54,7 +58,10 @@ class StreamReader:
         try:
             self._socket = socket.create_connection((host, port), timeout_s)
         except OSError as error:
-            raise ReaderError(f"no stream manager at {host}:{port}: {error}") from error
+            reason = error.strerror or error
+            raise ReaderError(
+                f"No stream manager at {host}:{port} ({reason}): {_REMEDY}"
+            ) from error
         try:
             self._socket.sendall(CONNECT_VERSION_BYTE)
             request: dict[str, Any] = {"protocolVersion": shapes.PROTOCOL_VERSION}
@@ -75,7 +82,7 @@ class StreamReader:
         try:
             endpoint = msgspec.json.decode((root / "endpoint.json").read_bytes())
         except (OSError, msgspec.DecodeError) as error:
-            raise ReaderError(f"no stream manager is running in {root}: {error}") from error
+            raise ReaderError(f"No stream manager runs on {root}: {_REMEDY}") from error
         return cls(endpoint["host"], endpoint["port"], auth_token)
 
     def __enter__(self) -> Self:

@@ -1,6 +1,7 @@
 """The command line: where --root may stand, exit status, one-line errors, JSON."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,30 @@ def test_no_daemon_is_status_3_and_one_line_with_the_remedy(
     assert f"localcore start --root {tmp_path}" in error
 
 
+STREAM_VERBS = (["list"], ["describe", "s"], ["read", "s"])
+
+
+def publishing(topic: str) -> list[list[str]]:
+    return [[name, "pub", "-t", topic, "-m", "x"] for name in ("pubsub", "iotcore")]
+
+
+def subscribing(topic_filter: str) -> list[list[str]]:
+    return [[name, "sub", "-t", topic_filter] for name in ("pubsub", "iotcore")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["deployment", "create", "--merge", "A"], "NAME=VERSION"),
         (["deployment", "create", "--update-config", "{nonsense"], "neither a file nor JSON"),
         (["logs", "get", "absent"], "No log of 'absent'"),
+        (["deployment", "create"], "nothing to deploy: name a component with --merge"),
+        *((verb, "topic 'a/#' has the wildcard '#'") for verb in publishing("a/#")),
+        *((verb, "topic 'a+' has the wildcard '+'") for verb in publishing("a+")),
+        (["pubsub", "pub", "-t", "a/*", "-m", "x"], "topic 'a/*' has the wildcard '*'"),
+        *((verb, "topic filter 'a/#/b' matches nothing") for verb in subscribing("a/#/b")),
+        *((verb, "topic filter 'a/b+' matches nothing") for verb in subscribing("a/b+")),
+        *((["stream", *verb], "deploy a component that depends on") for verb in STREAM_VERBS),
     ],
 )
 def test_wrong_values_are_status_1_and_one_line(
@@ -51,6 +70,21 @@ def test_wrong_values_are_status_1_and_one_line(
     assert main([*arguments, "--root", str(daemon.root)]) == 1
     error = capsys.readouterr().err
     assert words in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", STREAM_VERBS)
+def test_a_stream_manager_that_was_killed_is_one_line_with_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: list[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        host, port = taken.getsockname()
+    (tmp_path / "streams").mkdir()
+    left = {"host": host, "port": port}
+    (tmp_path / "streams" / "endpoint.json").write_text(json.dumps(left))
+    assert main(["stream", *verb, "--root", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert f"No stream manager at {host}:{port} (Connection refused): start localcore" in error
     assert error.count("\n") == 1
 
 

@@ -196,5 +196,5 @@ def test_the_reader_lists_describes_and_reads(
 
 
 def test_the_reader_says_that_nothing_is_running(tmp_path: Path) -> None:
-    with pytest.raises(ReaderError, match="no stream manager is running"):
+    with pytest.raises(ReaderError, match="No stream manager runs on"):
         StreamReader.of_root(tmp_path)
