@@ -46,6 +46,15 @@ def test_a_run_is_stopped_in_order_by_sigterm_and_by_ctrl_c_twice(start_hub: Sta
         assert_balanced(hub)
 
 
+def test_a_closed_terminal_stops_the_run_in_order(start_hub: StartHub) -> None:
+    hub = start_hub("--source", "simulated")
+    hub.wait_until_running()
+    hub.look()
+    hub.interrupt(signal.SIGHUP)
+    assert hub.end() == 0, hub.output
+    assert_balanced(hub)
+
+
 def test_a_root_of_a_run_that_was_killed_is_taken_over(start_hub: StartHub) -> None:
     killed = start_hub("--source", "simulated", "--quiet")
     killed.wait_until_running()

@@ -37,6 +37,7 @@ def main(argv: list[str]) -> int:
         session.start()
         _watch(console, arguments, observation, stop_wanted)
         _say(console, arguments, "stopping in order, delivering what is queued")
+        session.look()
         final = observation.picture()
         session.stop()
         picture = observation.picture()

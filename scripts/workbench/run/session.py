@@ -121,6 +121,11 @@ class Session:
         self._observation.started()
         self._keeper = self._watch(self._keep_daemon)
 
+    def look(self) -> None:
+        """Bring the picture of the components up to date, if localcore answers."""
+        with contextlib.suppress(LocalcoreError):
+            self._look_at_components()
+
     def stop(self) -> None:
         """Stop in order, deliver what is queued, and count the cloud a last time."""
         deadline = time.monotonic() + STOP_S
