@@ -42,7 +42,19 @@ def main(argv: list[str]) -> int:
         print("interrupted: nothing is left running", file=sys.stderr)
         return 130
     finally:
+        _end_children()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_children() -> None:
+    """Kill what was just being started when the signal came: no object knows its process yet."""
+    # A thread that ends meanwhile takes its list away, and its children go to another.
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            for pid in map(int, (task / "children").read_text().split()):
+                with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
 
 
 def _measure(arguments: Arguments, setting: Setting) -> int:
