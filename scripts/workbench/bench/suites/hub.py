@@ -22,6 +22,7 @@ def _update(device: Device, environment: Path) -> dict[str, Any]:
     arguments = Arguments(
         source="simulated",
         recordings=(),
+        columns={},
         speed=1.0,
         seconds=None,
         report=None,
