@@ -62,7 +62,7 @@ def _topic_filter(request: dict[str, Any]) -> str:
     topic_filter = _text(request, "topicFilter")
     if not is_topic_filter(topic_filter):
         raise RequestError(
-            f"topic filter {topic_filter!r} matches nothing: write `+` as a whole level and `#` as "
+            f"topic filter {topic_filter!r} is malformed: write `+` as a whole level and `#` as "
             "the whole last one, as in a/+/b and a/#"
         )
     return topic_filter
