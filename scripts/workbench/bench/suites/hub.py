@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.bench.device import Device
-from workbench.run.arguments import Arguments
+from workbench.run.arguments import parse
 from workbench.run.deployment import BUCKET, COMPONENTS, KINESIS_STREAM, configuration_update
 
 
@@ -19,17 +19,5 @@ def start(device: Device, environment: Path) -> tuple[float, float]:
 
 
 def _update(device: Device, environment: Path) -> dict[str, Any]:
-    arguments = Arguments(
-        source="simulated",
-        recordings=(),
-        columns={},
-        speed=1.0,
-        seconds=None,
-        report=None,
-        picture=None,
-        root=device.root,
-        quiet=True,
-        seed=1,
-        faults=(),
-    )
+    arguments = parse(["--source", "simulated", "--quiet"], device.root)
     return configuration_update(arguments, environment, device.stream_manager_port)
