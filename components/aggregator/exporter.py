@@ -12,6 +12,7 @@ blocks. What a step could not do, the next one tries again.
 import hashlib
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -287,10 +288,11 @@ class ExporterThread:
     """Steps an exporter until it is closed.
 
     Args:
-        make: Makes the exporter, in the thread, as the journal's handle belongs to one.
+        make: Makes the exporter, in the thread, as the journal's handle belongs to one; may raise
+            `JournalError`.
     """
 
-    def __init__(self, make: "MakeExporter") -> None:
+    def __init__(self, make: Callable[[], Exporter]) -> None:
         self.state: Literal["connected", "unreachable"] = "unreachable"
         self.exporter: Exporter | None = None
         self._make = make
@@ -352,10 +354,3 @@ class ExporterThread:
     def _pause(self, seconds: float) -> None:
         self._wake.wait(seconds)
         self._wake.clear()
-
-
-class MakeExporter(Protocol):
-    """Makes an exporter; raises `JournalError`."""
-
-    def __call__(self) -> Exporter:
-        """Called in the exporter's thread."""

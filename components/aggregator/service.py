@@ -26,6 +26,7 @@ from hubkit.payloads import (
     ReadingBatch,
     decode,
     encode,
+    encode_in_parts,
 )
 from hubkit.service import NotNowError, Service, Surroundings
 from hubkit.streams import Streams
@@ -254,19 +255,12 @@ class AggregatorService(Service):
             return
         devices, total = self._core.ledger(accounts)
         exporter = self._exporter.state if self._exporter is not None else "none"
-        pending: list[dict[str, LedgerDevice]] = [devices]
-        while pending:
-            part = pending.pop()
-            ledger = Ledger(thing=self._thing, devices=part, total=total, exporter=exporter)
-            try:
-                encoded = encode(ledger)
-            except PayloadTooLargeError:
-                if len(part) == 1:
-                    continue
-                names = list(part)
-                half = len(names) // 2
-                pending += [{n: part[n] for n in names[:half]}, {n: part[n] for n in names[half:]}]
-            else:
+
+        def ledger(part: dict[str, LedgerDevice]) -> Ledger:
+            return Ledger(thing=self._thing, devices=part, total=total, exporter=exporter)
+
+        for _, encoded in encode_in_parts(devices, ledger):
+            if encoded is not None:
                 self._publish_encoded(LEDGER_TOPIC, encoded)
 
     def _publish(self, topic: str, payload: Payload) -> None:

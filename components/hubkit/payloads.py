@@ -14,6 +14,7 @@ True
 """
 
 import re
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
@@ -282,6 +283,7 @@ class Alert(Payload, kw_only=True):
 
 
 AnyPayload = TypeVar("AnyPayload", bound=Payload)
+Item = TypeVar("Item")
 
 _encoder = msgspec.json.Encoder()
 _decoders: dict[type[Payload], msgspec.json.Decoder[Any]] = {}
@@ -300,6 +302,30 @@ def encode(payload: Payload) -> bytes:
             "that every nucleus delivers: split it"
         )
     return encoded
+
+
+def encode_in_parts(
+    items: dict[str, Item], make: Callable[[dict[str, Item]], Payload]
+) -> Iterator[tuple[dict[str, Item], bytes | None]]:
+    """As few halvings of the items as give payloads that fit, each with its items.
+
+    Args:
+        items: What the payloads hold together; of none there is one payload.
+        make: The payload of some of them.
+
+    Yields:
+        The items and their payload; None for the payload of one item that is too large alone.
+    """
+    try:
+        yield items, encode(make(items))
+    except PayloadTooLargeError:
+        if len(items) <= 1:
+            yield items, None
+            return
+        names = list(items)
+        half = len(names) // 2
+        for part in (names[:half], names[half:]):
+            yield from encode_in_parts({name: items[name] for name in part}, make)
 
 
 def decode(cls: type[AnyPayload], payload: bytes) -> AnyPayload:

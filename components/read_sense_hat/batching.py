@@ -65,11 +65,6 @@ class BatchBuilder:
     def __len__(self) -> int:
         return len(self._rows)
 
-    @property
-    def began_s(self) -> float:
-        """The monotonic time of its first reading."""
-        return self._monotonic0_s
-
     def fits(self, sample: Sample) -> bool:
         """Whether a batch can hold this reading at all: two hundred metrics or so cannot be."""
         return self._frame_bytes + self._cost(0.0, sample) <= self._limit_bytes

@@ -13,18 +13,18 @@ Out   `hub/health/ReadSenseHAT`   ProducerStatus   a second after a change, each
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
 
 from hubkit.health import HealthValue, health_topic
 from hubkit.ipc import IpcError, NotAuthorizedError
 from hubkit.payloads import (
     Ledger,
     PayloadError,
-    PayloadTooLargeError,
     ProducerDevice,
     ProducerStatus,
     ReplayRequest,
     decode,
-    encode,
+    encode_in_parts,
 )
 from hubkit.service import NotNowError, Service, Surroundings
 from read_sense_hat import COMPONENT
@@ -257,11 +257,15 @@ class ReadSenseHat(Service):
 
     def health(self) -> ProducerStatus:
         """The status of the devices that fit; `tick` publishes all of them."""
-        statuses = list(self._messages(self._statuses()))
-        return statuses[0] if statuses else ProducerStatus(devices={}, health=self._counters())
+        for part, _ in self._encoded(self._statuses()):
+            return self._status(part)
+        return self._status({})
 
     def _statuses(self) -> dict[str, ProducerDevice]:
         return {name: producer.status() for name, producer in self._producers.items()}
+
+    def _status(self, devices: dict[str, ProducerDevice]) -> ProducerStatus:
+        return ProducerStatus(devices=devices, health=self._counters())
 
     def _report(self, *, only_changed: bool) -> None:
         statuses = self._statuses()
@@ -270,34 +274,27 @@ class ReadSenseHat(Service):
             for name, status in statuses.items()
             if not only_changed or self._said.get(name) != status
         }
-        for message in self._messages(changed):
+        for part, encoded in self._encoded(changed):
             try:
-                self._bus.publish(health_topic(COMPONENT), encode(message))
+                self._bus.publish(health_topic(COMPONENT), encoded)
             except NotAuthorizedError:
                 raise
             except IpcError as error:
                 _log.debug("status not published reason=%s", error)
                 return
-            self._said.update(message.devices)
+            self._said.update(part)
 
-    def _messages(self, devices: dict[str, ProducerDevice]) -> list[ProducerStatus]:
-        """As many statuses as their size takes."""
+    def _encoded(
+        self, devices: dict[str, ProducerDevice]
+    ) -> Iterator[tuple[dict[str, ProducerDevice], bytes]]:
+        """As many statuses as their size takes; none of no device."""
         if not devices:
-            return []
-        whole = ProducerStatus(devices=devices, health=self._counters())
-        try:
-            encode(whole)
-        except PayloadTooLargeError:
-            names = list(devices)
-            if len(names) == 1:
-                _log.warning("status too large device=%s", names[0])
-                return []
-            half = len(names) // 2
-            return [
-                *self._messages({name: devices[name] for name in names[:half]}),
-                *self._messages({name: devices[name] for name in names[half:]}),
-            ]
-        return [whole]
+            return
+        for part, encoded in encode_in_parts(devices, self._status):
+            if encoded is None:
+                _log.warning("status too large device=%s", *part)
+            else:
+                yield part, encoded
 
     def _counters(self) -> dict[str, HealthValue]:
         return {

@@ -27,6 +27,7 @@ from hubkit.payloads import (
     Window,
     decode,
     encode,
+    encode_in_parts,
 )
 
 PAYLOADS: list[type[Payload]] = [
@@ -234,3 +235,17 @@ def test_a_flipped_byte_decodes_or_is_a_payload_error(
         decode(ReadingBatch, bytes(encoded)).check()
     except PayloadError as error:
         assert str(error)  # noqa: PT017 - either outcome is right
+
+
+def test_items_are_divided_over_payloads_that_fit_and_one_too_large_is_named() -> None:
+    def made(part: dict[str, str]) -> Health:
+        return Health(component="com.hbs.hub.X", state="running", uptime_s=1.0, values=dict(part))
+
+    items = {f"n{n}": "x" * 900 for n in range(11)} | {"giant": "x" * MAX_PAYLOAD_BYTES}
+    parts = list(encode_in_parts(items, made))
+    assert [name for part, _ in parts for name in part] == list(items)
+    assert [list(part) for part, encoded in parts if encoded is None] == [["giant"]]
+    for part, encoded in parts:
+        if encoded is not None:
+            assert decode(Health, encoded).values == part
+    assert [part for part, _ in encode_in_parts({}, made)] == [{}]
